@@ -1,0 +1,1 @@
+"""The loop as a running thing: its worker, its pages, its command line."""

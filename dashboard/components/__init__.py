@@ -1,0 +1,1 @@
+"""What the browser itself must do, as Panel components."""

@@ -1,0 +1,1 @@
+"""The curated data set: labels and their history as files for others."""

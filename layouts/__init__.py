@@ -1,0 +1,1 @@
+"""Which views stand where on the page."""
