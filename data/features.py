@@ -1,0 +1,214 @@
+"""Columns to one float32 matrix on disk: missing values, scaling, categories, arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from .errors import InputError
+from .roles import MOST_CATEGORIES, array_width
+from .tables import Progress, Table, to_doubles
+
+BLOCK_ROWS = 65_536
+# Embeddings and pixels are scaled as one block: their numbers have one unit among them.
+SCALE_SAMPLE = 200_000
+
+
+@dataclass
+class FeatureReport:
+    """What was done to make the matrix, enough to do the same to new rows.
+
+    `names` has one name for each column of the matrix; `imputed` counts the missing values that were
+    replaced by the median, by column; `medians`, `means`, `deviations` are by column of the table
+    (arrays have one mean and deviation for the whole array); `categories` lists the values of
+    one-hot columns.
+    """
+
+    names: list[str] = field(default_factory=list)
+    imputed: dict[str, int] = field(default_factory=dict)
+    medians: dict[str, float] = field(default_factory=dict)
+    means: dict[str, float] = field(default_factory=dict)
+    deviations: dict[str, float] = field(default_factory=dict)
+    categories: dict[str, list[str]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> FeatureReport:
+        """The report from plain values."""
+        return cls(**values)
+
+    def notes(self) -> list[str]:
+        """What a user should know, in sentences."""
+        notes = [
+            f"{count:,} missing values of '{name}' count as its median, {self.medians[name]:.6g}."
+            for name, count in self.imputed.items()
+        ]
+        return notes + [f"'{name}' is not a feature: {why}." for name, why in self.left_out.items()]
+
+
+def build_features(
+    table: Table,
+    columns: Sequence[str],
+    target: Path,
+    *,
+    infinite: Literal["error", "missing"] = "error",
+    progress: Progress | None = None,
+) -> FeatureReport:
+    """Write the feature matrix ``(n_rows, n_features)`` as a float32 ``.npy`` file; touches the whole table.
+
+    Numbers are centred and divided by their standard deviation, computed in double precision; missing
+    ones become the median. Booleans are 0 and 1 and dates days before that. Texts of few values become
+    one column a value. Arrays are centred and scaled as a whole.
+
+    Parameters
+    ----------
+    columns
+        Names of the columns, in their order in the matrix.
+    target
+        The file to write; it is renamed into place when it is whole.
+    infinite
+        Whether an infinite value is an error or counts as missing.
+
+    Raises
+    ------
+    InputError
+        When a column cannot be a feature or holds infinite values.
+    """
+    tell = progress or (lambda share, text: None)
+    report = FeatureReport()
+    for number, name in enumerate(columns):
+        tell(0.5 * number / len(columns), f"measuring column {name}")
+        _measure(table, name, report, infinite)
+    partial = target.with_name(target.name + ".partial")
+    try:
+        matrix = np.lib.format.open_memmap(
+            partial, mode="w+", dtype=np.float32, shape=(table.n_rows, len(report.names))
+        )
+        for start in range(0, table.n_rows, BLOCK_ROWS):
+            rows = slice(start, min(start + BLOCK_ROWS, table.n_rows))
+            matrix[rows] = _block(table, columns, rows, report)
+            tell(0.5 + 0.5 * rows.stop / table.n_rows, "writing the features")
+        matrix.flush()
+        del matrix
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(
+            f"{target.parent} cannot be written ({error.strerror}): make room, or choose another --workspace"
+        ) from error
+    partial.replace(target)
+    return report
+
+
+def open_features(target: Path) -> NDArray[np.float32]:
+    """The matrix, memory-mapped and read-only."""
+    matrix: NDArray[np.float32] = np.load(target, mmap_mode="r")
+    return matrix
+
+
+def save_report(report: FeatureReport, path: Path) -> None:
+    """Write the report as JSON."""
+    path.write_text(json.dumps(report.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def load_report(path: Path) -> FeatureReport:
+    """Read a report that `save_report` wrote."""
+    return FeatureReport.from_dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+# ---- measuring --------------------------------------------------------------------------------------
+
+
+def _measure(table: Table, name: str, report: FeatureReport, infinite: str) -> None:
+    """Find out how a column is scaled, and how many columns of the matrix it becomes."""
+    column = table.column(name)
+    width = array_width(table, name)
+    if width is not None:
+        _measure_array(table, name, width, report)
+    elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        values = sorted(value for value in pc.unique(column).to_pylist() if value is not None)
+        if len(values) > MOST_CATEGORIES:
+            raise InputError(f"column '{name}' has {len(values):,} different texts: leave it out of the features")
+        report.categories[name] = values
+        report.names += [f"{name}={value}" for value in values]
+    else:
+        _measure_numbers(table.doubles(name), name, report, infinite)
+
+
+def _measure_numbers(values: NDArray[np.float64], name: str, report: FeatureReport, infinite: str) -> None:
+    endless = np.isinf(values)
+    if endless.any():
+        if infinite == "error":
+            raise InputError(
+                f"column '{name}' has {int(endless.sum()):,} infinite values, the first in row "
+                f"{int(np.argmax(endless))}: replace them, leave the column out, or let them count as missing "
+                "(--infinite missing)"
+            )
+        values = np.where(endless, np.nan, values)
+    known = values[~np.isnan(values)]
+    if not len(known):
+        raise InputError(f"column '{name}' has no values: leave it out of the features")
+    median = float(np.median(known))
+    n_missing = len(values) - len(known)
+    if n_missing:
+        report.imputed[name] = n_missing
+    # Moments of the completed column, without a copy of it.
+    mean = (known.sum() + n_missing * median) / len(values)
+    variance = (np.square(known - mean).sum() + n_missing * (median - mean) ** 2) / len(values)
+    report.medians[name] = median
+    report.means[name] = float(mean)
+    report.deviations[name] = float(np.sqrt(variance)) or 1.0
+    report.names.append(name)
+
+
+def _measure_array(table: Table, name: str, width: int, report: FeatureReport) -> None:
+    n_rows = min(table.n_rows, max(SCALE_SAMPLE // width, 1))
+    rows = np.unique(np.linspace(0, table.n_rows - 1, n_rows).astype(np.int64))
+    sample = _array_values(table.take(rows, [name]).column(0), width)
+    finite = sample[np.isfinite(sample)]
+    report.means[name] = float(finite.mean()) if len(finite) else 0.0
+    report.deviations[name] = (float(finite.std()) if len(finite) else 0.0) or 1.0
+    report.names += [f"{name}[{i}]" for i in range(width)]
+
+
+# ---- writing ----------------------------------------------------------------------------------------
+
+
+def _block(table: Table, columns: Sequence[str], rows: slice, report: FeatureReport) -> NDArray[np.float32]:
+    """The rows of a block, all columns, standardised."""
+    parts = []
+    for name in columns:
+        cells = table.column(name).slice(rows.start, rows.stop - rows.start)
+        if name in report.categories:
+            parts.append(_one_hot(cells, report.categories[name]))
+            continue
+        width = array_width(table, name)
+        if width is not None:
+            values = np.nan_to_num(_array_values(cells, width), nan=report.means[name], posinf=0.0, neginf=0.0)
+        else:
+            values = to_doubles(cells, name)[:, None]
+            values = np.where(np.isfinite(values), values, report.medians[name])
+        parts.append((values - report.means[name]) / report.deviations[name])
+    return np.concatenate(parts, axis=1, dtype=np.float32)
+
+
+def _array_values(cells: pa.ChunkedArray, width: int) -> NDArray[np.float64]:
+    flat = pa.chunked_array([chunk.flatten() for chunk in cells.chunks], cells.type.value_type)
+    return pc.cast(flat, pa.float64(), safe=False).to_numpy().reshape(-1, width)
+
+
+def _one_hot(cells: pa.ChunkedArray, values: Sequence[str]) -> NDArray[np.float64]:
+    positions = pc.index_in(cells.cast(pa.string()), value_set=pa.array(list(values), pa.string()))
+    codes = pc.fill_null(positions, -1).to_numpy()
+    return (codes[:, None] == np.arange(len(values))[None, :]).astype(np.float64)

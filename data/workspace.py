@@ -1,0 +1,473 @@
+"""One folder per labelling project: settings, roles, classes, the label log and caches."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomlkit
+from numpy.typing import NDArray
+
+from .errors import InputError
+from .features import FeatureReport, build_features, load_report, open_features, save_report
+from .labels import Action, Event, LabelLog, new_event_id
+from .roles import ItemIds, Roles, check_roles, guess_roles, item_ids, label_counts, label_texts
+from .roundlog import RoundLog
+from .tables import Fingerprint, Progress, Table, fingerprint, fingerprint_matches, import_table
+from .taxonomy import Taxonomy
+
+SCHEMA_VERSION = 1
+SETTINGS_FILE = "workspace.toml"
+LOG_FILE = "labels.db"
+LOCK_FILE = "lock.json"
+SUFFIX = ".rareloop"
+MOST_CLASSES = 200
+HEADER = "A labelling project of rareloop. Made to be read; edit it only while rareloop is not running."
+
+
+def workspace_folder(source: Path) -> Path:
+    """Where the workspace of a table is kept: ``NAME.rareloop`` beside it."""
+    return source.with_name(source.stem + SUFFIX)
+
+
+class Workspace:
+    """A labelling project; made by `create` or `open`.
+
+    Attributes
+    ----------
+    folder, source
+        Where it is, and the table's file.
+    roles, taxonomy, settings
+        What the columns are for, the classes, and plain settings; `save` keeps changes.
+    infinite
+        Whether infinite values are an ``error`` or count as ``missing``.
+    images_root
+        The folder that pictures are read from.
+    notes
+        What a user should know, in sentences.
+    """
+
+    def __init__(self, folder: Path, content: dict[str, Any]) -> None:
+        self.folder = folder
+        self.notes: list[str] = []
+        self._read(content)
+
+    # ---- making and opening ----------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, folder: Path, source: Path, *, progress: Progress | None = None) -> Workspace:
+        """Make a workspace for a table: copies it into the cache and guesses the roles.
+
+        Raises
+        ------
+        InputError
+            When the table cannot be read, the folder cannot be written, or holds something else.
+        """
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"{folder} exists and is no workspace: choose another folder with --workspace")
+        tell = progress or (lambda share, text: None)
+        is_new = not folder.exists()
+        mark = fingerprint(source, lambda share, text: tell(0.3 * share, text))
+        try:
+            (folder / "cache").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{folder} cannot be written ({error.strerror}): choose another folder with --workspace"
+            ) from error
+        try:
+            table = import_table(
+                source, folder / "cache" / "table.arrow", lambda s, text: tell(0.3 + 0.5 * s, text)
+            )
+            tell(0.8, "guessing what the columns are for")
+            roles = guess_roles(table)
+        except InputError:
+            if is_new:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        workspace = cls(
+            folder,
+            {
+                "schema_version": SCHEMA_VERSION,
+                "created_at": datetime.now(UTC),
+                "confirmed": False,
+                "source": {"path": str(source.resolve()), **asdict(mark)},
+                "roles": roles.to_dict(),
+            },
+        )
+        workspace.save()
+        tell(1.0, "ready")
+        return workspace
+
+    @classmethod
+    def open(cls, folder: Path, *, accept_change: bool = False, progress: Progress | None = None) -> Workspace:
+        """Open a workspace.
+
+        Parameters
+        ----------
+        accept_change
+            Go on although the table's file has changed: its new content is read, and the labels follow
+            the ids.
+
+        Raises
+        ------
+        InputError
+            When it is no workspace, damaged, of a newer version, or its table has changed.
+        """
+        workspace = cls(folder, _load(folder))
+        workspace._check_source(accept_change, progress)
+        return workspace
+
+    def reload(self) -> None:
+        """Read the settings again, and the caches that another process may have made."""
+        self._read(_load(self.folder))
+        for name in ("features", "feature_report", "ids"):
+            self.__dict__.pop(name, None)
+        if "log" in self.__dict__:
+            self.log.close()
+            del self.__dict__["log"]
+
+    def _read(self, content: dict[str, Any]) -> None:
+        self.source = Path(content["source"]["path"])
+        self.fingerprint = Fingerprint(**{k: v for k, v in content["source"].items() if k != "path"})
+        self.created_at: datetime = content["created_at"]
+        self.is_confirmed = bool(content.get("confirmed", False))
+        self.roles = Roles.from_dict(content.get("roles", {}))
+        self.infinite = str(content.get("infinite", "error"))
+        self.images_root = Path(content.get("images_root") or self.source.parent)
+        self.taxonomy = Taxonomy.from_list(content.get("classes", []))
+        self.settings: dict[str, Any] = dict(content.get("settings", {}))
+
+    @property
+    def name(self) -> str:
+        """The name of the folder without its suffix."""
+        return self.folder.name.removesuffix(SUFFIX)
+
+    def _check_source(self, accept_change: bool, progress: Progress | None) -> None:
+        if not self.source.exists():
+            if not self._table_file.exists():
+                raise InputError(f"{self.source} is gone, and so is its copy in {self.folder}: put the file back")
+            self.notes.append(f"{self.source} is not there any more; the copy in the workspace is used.")
+            return
+        if not fingerprint_matches(self.source, self.fingerprint):
+            if not accept_change:
+                raise InputError(
+                    f"{self.source} has changed since {self.folder.name} was made: put the old file back, or go on "
+                    "with the new one with --accept-change (labels follow the ids)"
+                )
+            self._take_change(progress)
+        elif not self._table_file.exists():
+            self._table_file.parent.mkdir(exist_ok=True)
+            import_table(self.source, self._table_file, progress)
+
+    def _take_change(self, progress: Progress | None) -> None:
+        """Read the changed table, when it still has every item that has been answered."""
+        candidate = self.folder / "cache" / "changed.arrow"
+        mark = fingerprint(self.source)
+        self.folder.joinpath("cache").mkdir(exist_ok=True)
+        table = import_table(self.source, candidate, progress)
+        try:
+            if self.is_confirmed:
+                check_roles(table, self.roles)
+            answered = list(self.log.state().items)
+            missing = _missing_ids(item_ids(table, self.roles), answered)
+            if missing:
+                raise InputError(
+                    f"{self.source} has lost {len(missing):,} items that have an answer, for example "
+                    f"'{missing[0]}': put the old file back"
+                )
+        except InputError:
+            candidate.unlink()
+            raise
+        self._drop_caches()
+        candidate.replace(self._table_file)
+        self.fingerprint = mark
+        self.save()
+        self.notes.append(f"{self.source.name} has changed; its {table.n_rows:,} rows have been read anew.")
+
+    def _drop_caches(self) -> None:
+        for path in (self.folder / "cache").iterdir():
+            if path.name != "changed.arrow":
+                path.unlink()
+        for name in ("table", "ids", "features", "feature_report"):
+            self.__dict__.pop(name, None)
+
+    # ---- confirming and preparing ----------------------------------------------------------------
+
+    def confirm(
+        self, roles: Roles, classes: Sequence[str], wanted: Sequence[str] = (), infinite: str = "error"
+    ) -> None:
+        """Take roles and classes; with labels to start from, the column's own classes are added.
+
+        Raises
+        ------
+        InputError
+            When the roles do not fit the table or the classes are not usable; nothing is changed then.
+        """
+        check_roles(self.table, roles)
+        names = list(classes)
+        if roles.label is not None and roles.label_use == "start":
+            found = list(label_counts(self.table, roles.label))
+            names += [name for name in found if name.strip() not in names]
+        if len(names) > MOST_CLASSES:
+            raise InputError(f"{len(names):,} classes are more than {MOST_CLASSES}: name the ones that matter")
+        taxonomy = Taxonomy(names, wanted)
+        if len(taxonomy) < 2:
+            raise InputError("labelling needs at least two classes: name the rare one, and one for all others")
+        self.roles, self.taxonomy, self.infinite, self.is_confirmed = roles, taxonomy, infinite, True
+        self.__dict__.pop("ids", None)
+        self.save()
+
+    def unconfirm(self) -> None:
+        """Ask for the roles again, after they turned out not to work."""
+        self.is_confirmed = False
+        self.save()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether labelling can go on: roles are confirmed and the features are built."""
+        return self.is_confirmed and self._features_file.exists() and self._report_file.exists()
+
+    def prepare(self, progress: Progress | None = None) -> None:
+        """Build the features, then store the labels to start from; doing it twice does no harm.
+
+        Raises
+        ------
+        InputError
+            When a feature has infinite values, or the disk is full.
+        """
+        tell = progress or (lambda share, text: None)
+        if not self.is_ready:
+            report = build_features(
+                self.table,
+                self.roles.features,
+                self._features_file,
+                infinite=self.infinite,  # type: ignore[arg-type]
+                progress=lambda share, text: tell(0.9 * share, text),
+            )
+            save_report(report, self._report_file)
+        if self.roles.label is not None and self.roles.label_use == "start":
+            tell(0.9, "storing the labels to start from")
+            self._store_start_labels(self.roles.label)
+        tell(1.0, "ready")
+
+    def _store_start_labels(self, column: str) -> None:
+        """Enter the label column into the log once, as labels that came with the table."""
+        if any(event.input == "table" for event in self.log.events(limit=1)):
+            return
+        texts = label_texts(self.table, column).to_pylist()
+        rows = [row for row, text in enumerate(texts) if text is not None and text.strip()]
+        now = datetime.now(UTC)
+        ids = self.ids.texts(np.array(rows, dtype=np.int64))
+        self.log.append(
+            [
+                Event(new_event_id(), Action.LABEL, item_id, "table", now, label=str(texts[row]).strip(), input="table",
+                      strategy="imported")
+                for row, item_id in zip(rows, ids, strict=True)
+            ]
+        )  # fmt: skip
+
+    # ---- what it holds ---------------------------------------------------------------------------
+
+    @cached_property
+    def table(self) -> Table:
+        """The table, memory-mapped."""
+        return Table(self._table_file)
+
+    @cached_property
+    def ids(self) -> ItemIds:
+        """The identifiers of the items."""
+        return item_ids(self.table, self.roles)
+
+    @cached_property
+    def features(self) -> NDArray[np.float32]:
+        """The feature matrix ``(n_items, n_features)``, memory-mapped."""
+        return open_features(self._features_file)
+
+    @cached_property
+    def feature_report(self) -> FeatureReport:
+        """What was done to make the features."""
+        return load_report(self._report_file)
+
+    @cached_property
+    def log(self) -> LabelLog:
+        """The label log."""
+        return LabelLog(self.folder / LOG_FILE)
+
+    @cached_property
+    def rounds(self) -> RoundLog:
+        """The round log."""
+        return RoundLog(self.folder / LOG_FILE)
+
+    @property
+    def _table_file(self) -> Path:
+        return self.folder / "cache" / "table.arrow"
+
+    @property
+    def _features_file(self) -> Path:
+        return self.folder / "cache" / "features.npy"
+
+    @property
+    def _report_file(self) -> Path:
+        return self.folder / "cache" / "features.json"
+
+    # ---- keeping ---------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write ``workspace.toml``: whole or not at all, the user's own comments kept.
+
+        Raises
+        ------
+        InputError
+            When it cannot be written.
+        """
+        path = self.folder / SETTINGS_FILE
+        document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+        if not path.exists():
+            document.add(tomlkit.comment(HEADER))
+        for key, value in self._content().items():
+            if key not in document or _unwrapped(document[key]) != value:
+                document[key] = value
+        partial = path.with_name(path.name + ".partial")
+        try:
+            with partial.open("w", encoding="utf-8") as file:
+                file.write(tomlkit.dumps(document))
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError as error:
+            raise InputError(
+                f"{path} cannot be written ({error.strerror}): make room or check permissions"
+            ) from error
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "created_at": self.created_at,
+            "confirmed": self.is_confirmed,
+            "infinite": self.infinite,
+            "images_root": str(self.images_root),
+            "source": {"path": str(self.source.resolve()), **asdict(self.fingerprint)},
+            "roles": self.roles.to_dict(),
+            "settings": _plain(self.settings),
+            "classes": self.taxonomy.to_list(),
+        }
+
+    def close(self) -> None:
+        """Close the log and give the lock back."""
+        for name in ("log", "rounds"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
+        self.release()
+
+    # ---- one server at a time --------------------------------------------------------------------
+
+    def lock(self, url: str) -> None:
+        """Take the workspace for this process; a lock whose process is gone is taken over.
+
+        Raises
+        ------
+        InputError
+            When another process serves it, with the address at which it does.
+        """
+        path = self.folder / LOCK_FILE
+        mine = json.dumps({"pid": os.getpid(), "url": url})
+        for _ in range(2):
+            try:
+                with path.open("x", encoding="utf-8") as file:
+                    file.write(mine)
+                return
+            except FileExistsError:
+                holder = _lock_holder(path)
+                if holder is not None and _is_alive(holder["pid"]):
+                    raise InputError(
+                        f"{self.folder} is open in another rareloop (process {holder['pid']}, {holder['url']}): "
+                        "use that page, or end that process first"
+                    ) from None
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise InputError(
+                    f"{self.folder} cannot be written ({error.strerror}): check its permissions"
+                ) from error
+        raise InputError(f"{self.folder} is being opened by another rareloop at this moment: try again")
+
+    def release(self) -> None:
+        """Give the lock back, if it is this process's."""
+        path = self.folder / LOCK_FILE
+        holder = _lock_holder(path)
+        if holder is not None and holder["pid"] == os.getpid():
+            path.unlink(missing_ok=True)
+
+
+def _load(folder: Path) -> dict[str, Any]:
+    path = folder / SETTINGS_FILE
+    if not path.exists():
+        raise InputError(f"{folder} is no workspace (it has no {SETTINGS_FILE}): name a folder that rareloop made")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path} is damaged ({error}): mend that line; the labels are safe in {LOG_FILE}"
+        ) from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): check its permissions") from error
+    version = content.get("schema_version")
+    if not isinstance(version, int):
+        raise InputError(f"{path} has no schema_version: it is no workspace of rareloop")
+    if version > SCHEMA_VERSION:
+        raise InputError(
+            f"{folder} was made by a newer rareloop (workspace version {version}, this one knows {SCHEMA_VERSION}): "
+            "install the newer one"
+        )
+    return content
+
+
+def _missing_ids(ids: ItemIds, texts: Sequence[str]) -> list[str]:
+    missing = []
+    for text in texts:
+        try:
+            ids.row(text)
+        except KeyError:
+            missing.append(text)
+    return missing
+
+
+def _plain(value: Any) -> Any:
+    """Values as TOML has them: no None, no tuples."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _unwrapped(item: Any) -> Any:
+    return item.unwrap() if hasattr(item, "unwrap") else item
+
+
+def _lock_holder(path: Path) -> dict[str, Any] | None:
+    try:
+        holder = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return holder if isinstance(holder, dict) and isinstance(holder.get("pid"), int) else None
+
+
+def _is_alive(pid: int) -> bool:
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
