@@ -1,1 +1,40 @@
-"""What to ask next, and how good we are. Arrays in, arrays out; knows no file and no screen."""
+"""What to ask next, and how good we are. Arrays in, arrays out; knows no file and no screen.
+
+The query strategies are callables in modAL's convention:
+
+>>> import numpy as np
+>>> from modAL.models import ActiveLearner
+>>> from sklearn.linear_model import LogisticRegression
+>>> X, y = np.array([[0.0], [1.0]]), np.array([0, 1])
+>>> learner = ActiveLearner(LogisticRegression(), query_strategy=Margin(), X_training=X, y_training=y)
+>>> positions, _ = learner.query(np.array([[0.1], [0.5], [0.9]]))
+>>> positions
+array([1])
+"""
+
+from .anchors import Anchors
+from .base import QueryStrategy, RandomSampling
+from .discovery import Top
+from .priors import Correction, PriorCorrected
+from .registry import STRATEGIES
+from .rounds import Labels, Round, RoundSettings, run_round
+from .simulate import simulate
+from .uncertainty import Entropy, LeastConfidence, Margin
+
+__all__ = [
+    "STRATEGIES",
+    "Anchors",
+    "Correction",
+    "Entropy",
+    "Labels",
+    "LeastConfidence",
+    "Margin",
+    "PriorCorrected",
+    "QueryStrategy",
+    "RandomSampling",
+    "Round",
+    "RoundSettings",
+    "Top",
+    "run_round",
+    "simulate",
+]

@@ -1,0 +1,104 @@
+"""What a query strategy is, and how scores become queries."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .pool import predict_proba
+
+Queries = tuple[NDArray[np.int64], NDArray[np.float64]]
+
+
+class QueryStrategy(ABC):
+    """A callable in modAL's convention: ``strategy(learner, X_pool, n_instances=1) -> (positions, scores)``.
+
+    `learner` has ``predict_proba``, and ``X_training`` and ``y_training`` as modAL's ActiveLearner has.
+    Positions in X_pool come best first, with their scores, higher being better. Always the pair: modAL
+    calls a strategy twice that returns positions only.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    description: ClassVar[str]
+
+    @abstractmethod
+    def __call__(
+        self,
+        learner: Any,
+        X_pool: Any,
+        n_instances: int = 1,
+        random_state: np.random.Generator | None = None,
+    ) -> Queries:
+        """Choose up to `n_instances` positions of X_pool ``(n_items, n_features)``."""
+
+
+class ScoringStrategy(QueryStrategy):
+    """A strategy that scores every item from its class probabilities and takes the best."""
+
+    @abstractmethod
+    def score(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Scores ``(n_items,)`` of class probabilities ``(n_items, n_classes)``; higher is asked first."""
+
+    def __call__(
+        self,
+        learner: Any,
+        X_pool: Any,
+        n_instances: int = 1,
+        random_state: np.random.Generator | None = None,
+    ) -> Queries:
+        """Choose the items with the highest scores, ties at random; touches the whole pool."""
+        scores = self.score(predict_proba(learner, X_pool))
+        best = take_best(scores, n_instances, generator(random_state))
+        return best, scores[best]
+
+
+class RandomSampling(QueryStrategy):
+    """Items drawn uniformly without replacement."""
+
+    name = "random"
+    label = "Random"
+    description = "Any items: finds rare ones slowly, but shows how common each class is."
+
+    def __call__(
+        self,
+        learner: Any,
+        X_pool: Any,
+        n_instances: int = 1,
+        random_state: np.random.Generator | None = None,
+    ) -> Queries:
+        """Draw up to `n_instances` positions; the scores are all zero."""
+        n_items = len(X_pool)
+        drawn = generator(random_state).choice(n_items, size=min(n_instances, n_items), replace=False)
+        return drawn.astype(np.int64), np.zeros(len(drawn))
+
+
+def generator(random_state: np.random.Generator | None) -> np.random.Generator:
+    """The generator given, or a fresh one; one generator is handed down, so that no two draws repeat."""
+    return np.random.default_rng() if random_state is None else random_state
+
+
+def take_best(scores: NDArray[np.floating], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Positions of the n highest scores, best first; ties in random order, NaN last.
+
+    Takes O(n_items) plus sorting the n best: only scores that tie with the last one are shuffled.
+    """
+    values = np.nan_to_num(np.asarray(scores, np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+    n = min(n, len(values))
+    if n == 0:
+        return np.empty(0, np.int64)
+    cut = np.partition(values, len(values) - n)[len(values) - n]
+    above = np.flatnonzero(values > cut)
+    tied = np.flatnonzero(values == cut)
+    chosen = np.concatenate([above, rng.choice(tied, n - len(above), replace=False)])
+    chosen = rng.permutation(chosen)
+    return chosen[np.argsort(-values[chosen], kind="stable")].astype(np.int64)
+
+
+def class_labels(learner: Any) -> NDArray[Any]:
+    """The classes of the columns of ``learner.predict_proba``."""
+    classes = getattr(learner, "classes_", None)
+    return np.asarray(learner.estimator.classes_ if classes is None else classes)

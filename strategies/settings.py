@@ -1,0 +1,122 @@
+"""The settings of a round, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from .classifiers import classifier_spec
+from .priors import Correction
+from .registry import check_strategy
+
+METRICS = ("euclidean", "cosine")
+BOUNDS: dict[str, tuple[float, float]] = {
+    "n_queries": (1, 10_000),
+    "random_share": (0, 1),
+    "anchors_above": (0, 10**12),
+    "n_anchors": (1, 1_000),
+    "n_neighbors": (1, 100_000),
+    "subpool_size": (1, 10**7),
+    "min_uniform": (1, 10**6),
+}
+
+
+@dataclass(frozen=True)
+class RoundSettings:
+    """What a round does; `from_dict` checks it.
+
+    Parameters
+    ----------
+    strategy, base
+        What chooses the queries, and what the strategy `anchors` is put around.
+    classifier
+        What is fitted.
+    n_queries
+        How many queries a round ranks.
+    random_share
+        Share of the queries that are drawn uniformly.
+    correction, query_correction
+        How the probabilities that are shown, and those that are queried, are moved to the prevalence.
+    prevalence
+        The user's own ranges: class index, low and high share.
+    anchors_above
+        Pools larger than this are scored through anchors when the classifier is slow to score.
+    n_anchors, n_neighbors, subpool_size, metric
+        See `anchors.Anchors`.
+    wanted
+        Indices of the classes that are looked for.
+    min_uniform
+        How many uniformly drawn labels it takes to estimate the prevalence from them.
+    cross_validate
+        Whether to measure the classifier on the labels.
+    """
+
+    strategy: str = "margin"
+    base: str = "margin"
+    classifier: str = "logistic"
+    n_queries: int = 50
+    random_share: float = 0.1
+    correction: str = Correction.MATCHED.value
+    query_correction: str = Correction.NONE.value
+    prevalence: tuple[tuple[int, float, float], ...] = ()
+    anchors_above: int = 100_000
+    n_anchors: int = 10
+    n_neighbors: int = 50
+    subpool_size: int = 1000
+    metric: str = "euclidean"
+    wanted: tuple[int, ...] = ()
+    min_uniform: int = 50
+    cross_validate: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as plain values."""
+        return asdict(self) | {
+            "prevalence": [list(entry) for entry in self.prevalence],
+            "wanted": list(self.wanted),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RoundSettings:
+        """Settings from plain values; what is left out has its default.
+
+        Raises
+        ------
+        ValueError
+            Naming the setting, what it was, and what is allowed.
+        """
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"there is no setting '{unknown[0]}': the settings are {', '.join(sorted(known))}")
+        given = dict(values)
+        if "prevalence" in given:
+            given["prevalence"] = tuple((int(i), float(low), float(high)) for i, low, high in given["prevalence"])
+        if "wanted" in given:
+            given["wanted"] = tuple(int(i) for i in given["wanted"])
+        settings = cls(**given)
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Raise ValueError for a setting that is not allowed."""
+        for name, (low, high) in BOUNDS.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                raise ValueError(f"{name} is {value!r}: it must be a number from {low:,} to {high:,}")
+        for name in ("correction", "query_correction"):
+            if getattr(self, name) not in list(Correction):
+                allowed = ", ".join(Correction)
+                raise ValueError(f"{name} is {getattr(self, name)!r}: it must be one of {allowed}")
+        if self.metric not in METRICS:
+            raise ValueError(f"metric is {self.metric!r}: it must be one of {', '.join(METRICS)}")
+        for index, low, high in self.prevalence:
+            if index < 0 or not 0 < low <= high < 1:
+                raise ValueError(
+                    f"prevalence has {(index, low, high)}: shares must lie between 0 and 1, low first"
+                )
+        if sum(low for _, low, _ in self.prevalence) >= 1:
+            raise ValueError("the prevalences given add up to more than 100 %: lower one of them")
+        check_strategy(self.strategy)
+        check_strategy(self.base, allow_anchors=False)
+        classifier_spec(self.classifier)
