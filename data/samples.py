@@ -26,8 +26,8 @@ def digits(rare: int = 8, share: float = 0.01, seed: int = 0) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        ``id``, ``pixels`` (64 bytes, 8 × 8, 0 to 255), ``ink`` (mean brightness, 0 to 255), ``width`` and
-        ``height`` of the ink (pixels), ``symmetry`` (correlation with the mirror image), ``digit`` (text).
+        ``id``, ``pixels`` (64 bytes, 8 × 8, 0 to 255), ``ink`` (mean brightness, 0 to 255), ``width`` of the
+        ink (pixels), ``symmetry`` (correlation with the mirror image), ``digit`` (text).
     """
     images, names = load_digits(return_X_y=True)
     rng = np.random.default_rng(seed)
@@ -45,7 +45,6 @@ def digits(rare: int = 8, share: float = 0.01, seed: int = 0) -> pa.Table:
             "pixels": pa.FixedSizeListArray.from_arrays(pa.array(pixels.ravel()), 64),
             "ink": pixels.mean(axis=1).round(2),
             "width": (squares.max(axis=1) > 60).sum(axis=1),
-            "height": (squares.max(axis=2) > 60).sum(axis=1),
             "symmetry": _mirror_correlation(squares).round(3),
             "digit": [str(name) for name in names[chosen]],
         }

@@ -1,1 +1,1 @@
-"""Which views stand where on the page."""
+"""Which views stand where on the page: one YAML file a layout."""

@@ -1,0 +1,158 @@
+"""One page for one visitor: reads the layout, makes the views, and follows the session's phase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from ..layouts.schema import Layout, Node, load_layout
+from .components.status import Status
+from .items import ItemCards
+from .page import Page
+from .session import LabellingSession
+from .views.export import ExportView
+from .views.history import HistoryView
+from .views.item import ItemView
+from .views.map import MapView
+from .views.metrics import MetricsView
+from .views.selection import SelectionView
+from .views.setup import SetupView
+from .views.strategy import StrategyView
+
+VIEWS: dict[str, type[Any]] = {
+    "item": ItemView,
+    "map": MapView,
+    "metrics": MetricsView,
+    "selection": SelectionView,
+    "history": HistoryView,
+    "strategy": StrategyView,
+    "export": ExportView,
+}
+ACCENT = "#1f4e79"
+ACCENT_ON_DARK = "#8ab4f8"
+BAR_HEIGHT = 48
+MAIN_HEIGHT = f"calc(100vh - {BAR_HEIGHT + 2}px)"
+THEME = {
+    "palette": {"primary": {"main": ACCENT}},
+    "typography": {"fontSize": 13, "button": {"textTransform": "none"}},
+    "components": {
+        "MuiToolbar": {"styleOverrides": {"root": {"minHeight": f"{BAR_HEIGHT}px !important"}}},
+        "MuiTab": {"styleOverrides": {"root": {"minHeight": "36px", "padding": "6px 12px"}}},
+        "MuiTabs": {"styleOverrides": {"root": {"minHeight": "36px"}}},
+    },
+}
+DARK_THEME = {**THEME, "palette": {"primary": {"main": ACCENT_ON_DARK}}}
+
+
+class App:
+    """The page of one visitor.
+
+    Parameters
+    ----------
+    session
+        What is labelled; shared by all pages.
+    cards
+        Contents of the item cards; shared by all pages.
+    layout
+        Which views stand where.
+    """
+
+    def __init__(self, session: LabellingSession, cards: ItemCards, layout: Layout) -> None:
+        self.session = session
+        self.layout = layout
+        self.page = Page(session, cards)
+        self.views: dict[str, Any] = {}
+        self.status = Status(align="center")
+        self.main = pmui.Column(sizing_mode="stretch_both", margin=0, styles={"height": MAIN_HEIGHT})
+        self.shell = pmui.Page(
+            title=f"rareloop · {session.workspace.name}",
+            header=[pmui.Row(pn.HSpacer(), self.status, sizing_mode="stretch_width")],
+            main=[self.main],
+            busy_indicator=None,
+            sidebar_variant="temporary",
+            theme_config={"light": THEME, "dark": DARK_THEME},
+        )
+        self.shell.param.watch(lambda event: setattr(self.page, "dark", event.new), "dark_theme")
+        self.page.dark = bool(self.shell.dark_theme)
+        self.page.watch(session, self._show_phase, "phase")
+        self.page.watch(session, self._show_progress, "progress")
+        self.page.watch(session, self._show_status, "report", "round_running", "committed", "taxonomy_revision")
+        self._show_phase()
+        if pn.state.curdoc is not None and pn.state.curdoc.session_context is not None:
+            pn.state.on_session_destroyed(lambda _: self.page.close())
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self.shell
+
+    # ---- phases ----------------------------------------------------------------------------------
+
+    def _show_phase(self) -> None:
+        show: dict[str, Callable[[], Any]] = {
+            "setup": lambda: SetupView(self.page),
+            "preparing": self._preparing,
+            "labelling": self._labelling,
+        }
+        self.main[:] = [show[self.session.phase]()]
+        self._show_status()
+
+    def _preparing(self) -> pn.viewable.Viewable:
+        self.bar = pmui.LinearProgress(variant="determinate", value=0, sizing_mode="stretch_width")
+        self.doing = pn.pane.HTML("", sizing_mode="stretch_width")
+        self._show_progress()
+        return pmui.Container(pn.pane.HTML("<h2>Preparing the pool</h2>"), self.bar, self.doing, width_option="md")
+
+    def _show_progress(self) -> None:
+        if self.session.phase == "preparing" and hasattr(self, "bar"):
+            share, text = self.session.progress
+            self.bar.value = int(100 * share)
+            self.doing.object = f"<p role='status'>{text}</p>"
+
+    def _show_status(self) -> None:
+        if self.session.phase != "labelling":
+            self.status.param.update(round_text="", found_text="", running=False)
+            return
+        number = self.session.report.get("round")
+        wanted = [c.name for c in self.session.workspace.taxonomy if c.wanted]
+        counts = self.session.found()
+        found = f"found {sum(counts[name] for name in wanted):,} · " if wanted else ""
+        self.status.param.update(
+            round_text="first look" if number is None else f"round {number}",
+            running=self.session.round_running,
+            found_text=f"{found}{sum(counts.values()):,} labels",
+        )
+
+    # ---- layout ----------------------------------------------------------------------------------
+
+    def _labelling(self) -> pn.viewable.Viewable:
+        self.views = {name: VIEWS[name](self.page) for name in self.layout.root.views()}
+        return self._place(self.layout.root)
+
+    def _place(self, node: Node, **styles: str) -> pn.viewable.Viewable:
+        """Build one node of the layout; `styles` come from the container around it."""
+        style = {"min-width": "0", "min-height": "0", "overflow": "hidden", **styles}
+        if node.kind == "view":
+            return pmui.Column(self.views[node.view], sizing_mode="stretch_both", margin=0, styles=style)
+        if node.kind == "tabs":
+            tabs = [(_title(child), self._place(child)) for child in node.children]
+            return pmui.Tabs(*tabs, sizing_mode="stretch_both", margin=0, styles=style, dynamic=True)
+        total = sum(child.size for child in node.children)
+        axis = "width" if node.kind == "row" else "height"
+        across = "height" if node.kind == "row" else "width"
+        parts = [
+            self._place(child, **{axis: f"{100 * child.size / total:.3f}%", across: "100%"})
+            for child in node.children
+        ]
+        box = pmui.Row if node.kind == "row" else pmui.Column
+        return box(*parts, sizing_mode="stretch_both", margin=0, styles=style)
+
+
+def _title(node: Node) -> str:
+    return str(VIEWS[node.view].title) if node.kind == "view" else " / ".join(node.views())
+
+
+def read_layout(name_or_path: str) -> Layout:
+    """Read a layout for the views that exist; raises LayoutError."""
+    return load_layout(name_or_path, VIEWS)

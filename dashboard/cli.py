@@ -1,0 +1,384 @@
+"""The command line: serve, demo, simulate, export, info."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from .. import __version__
+from ..data.errors import InputError
+from ..data.export.formats import export_labels
+from ..data.roles import Roles, guess_roles
+from ..data.workspace import Workspace, workspace_folder
+from ..layouts.schema import LayoutError
+
+DEMO_FOLDER = "rareloop-demo"
+ROLE_FLAGS = ("id", "label", "label_use", "features", "shown", "text", "image", "image_kind", "classes", "rare")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns
+    -------
+    int
+        0 when done, 2 for bad input, after one sentence on standard error.
+    """
+    logging.basicConfig(
+        level=os.environ.get("RARELOOP_LOG", "ERROR"), format="%(levelname)s %(name)s: %(message)s"
+    )
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except (InputError, LayoutError) as error:
+        print(f"rareloop: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def say(text: str) -> None:
+    """Write a line for the user."""
+    print(text, flush=True)  # noqa: T201
+
+
+class Bar:
+    """A progress bar on standard error for work that reports a share and what is being done."""
+
+    def __init__(self) -> None:
+        self._bar = tqdm(total=100, bar_format="{desc:<38.38} {bar} {n:3.0f} %", leave=False)
+
+    def __call__(self, share: float, text: str) -> None:
+        self._bar.set_description_str(text, refresh=False)
+        self._bar.update(100 * share - self._bar.n)
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+# ---- parser -----------------------------------------------------------------------------------------
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="rareloop", description="Find and label the rare classes of a large table, with active learning."
+    )
+    parser.add_argument("--version", action="version", version=f"rareloop {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_serve(commands)
+    _add_demo(commands)
+    _add_simulate(commands)
+    _add_export(commands)
+    _add_info(commands)
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _add_server_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--layout", default="default", metavar="NAME|FILE", help="which views stand where")
+    parser.add_argument("--port", type=int, help="the port to listen on; 5006 or the next free one by default")
+    parser.add_argument(
+        "--address", default="127.0.0.1", metavar="HOST",
+        help="the address to listen on; others than this machine's own need RARELOOP_PASSWORD in the environment",
+    )  # fmt: skip
+    parser.add_argument("--no-show", action="store_true", help="do not open a browser")
+    parser.add_argument("--annotator", metavar="NAME", help="whose labels these are; your user name by default")
+    parser.add_argument("--workspace", type=Path, metavar="DIR", help="where the workspace is kept")
+
+
+def _add_model_flags(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    many = ",..." if several else ""
+    parser.add_argument(
+        "--classifier", metavar=f"NAME{many}", help="logistic, forest, boosting, lda, or module:object of your own"
+    )
+    parser.add_argument(
+        "--strategy", metavar=f"NAME{many}", help="margin, entropy, top, random, anchors, or module:function"
+    )
+
+
+def _add_role_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "roles", "what the columns are for; guessed, and asked on the page, without these"
+    )
+    group.add_argument("--id", metavar="COL", help="the identifier; 'row' for row numbers")
+    group.add_argument("--label", metavar="COL", help="a column with labels that exist")
+    group.add_argument("--label-use", choices=["start", "truth", "ignore"], help="what to do with it (start)")
+    group.add_argument("--features", type=_names, metavar="COL,...", help="what the model learns from")
+    group.add_argument("--shown", type=_names, metavar="COL,...", help="what the item card shows")
+    group.add_argument("--text", type=_names, metavar="COL,...", help="columns with texts to read")
+    group.add_argument("--image", metavar="COL", help="the column with pictures")
+    group.add_argument("--image-kind", choices=["path", "url", "bytes", "array"], help="what it contains")
+    group.add_argument(
+        "--images", type=Path, metavar="DIR", help="the folder of the pictures; the table's by default"
+    )
+    group.add_argument("--classes", type=_names, metavar="A,B,...", help="the classes, in the order of their keys")
+    group.add_argument("--rare", type=_names, metavar="A,...", help="those of them that are looked for")
+    group.add_argument(
+        "--infinite", choices=["error", "missing"], default="error", help="what infinite values mean"
+    )
+
+
+def _add_serve(commands: Any) -> None:
+    parser = commands.add_parser("serve", help="label a table, or go on with a workspace")
+    parser.add_argument("source", type=Path, metavar="TABLE|WORKSPACE")
+    parser.add_argument(
+        "--accept-change",
+        action="store_true",
+        help="go on although the table's file has changed; labels follow the ids",
+    )
+    _add_role_flags(parser)
+    _add_model_flags(parser)
+    _add_server_flags(parser)
+    parser.set_defaults(run=serve)
+
+
+def _add_demo(commands: Any) -> None:
+    parser = commands.add_parser("demo", help="try it on handwritten digits or a synthetic sky")
+    parser.add_argument("sample", nargs="?", default="digits", choices=["digits", "sky"])
+    parser.add_argument("--rows", type=int, default=100_000, metavar="N", help="how many objects the sky has")
+    parser.add_argument("--seed", type=int, default=0)
+    _add_model_flags(parser)
+    _add_server_flags(parser)
+    parser.set_defaults(run=demo)
+
+
+def _add_simulate(commands: Any) -> None:
+    parser = commands.add_parser(
+        "simulate", help="how many labels would a strategy have needed, on a table with labels"
+    )
+    parser.add_argument("source", type=Path, metavar="TABLE|WORKSPACE")
+    parser.add_argument("--label", metavar="COL", help="the column with the true classes")
+    parser.add_argument(
+        "--rare", type=_names, metavar="A,...", help="the classes that are looked for; below 5 %% by default"
+    )
+    parser.add_argument("--features", type=_names, metavar="COL,...")
+    parser.add_argument("--id", metavar="COL")
+    parser.add_argument("--infinite", choices=["error", "missing"], default="error")
+    _add_model_flags(parser, several=True)
+    parser.add_argument("--labels", type=int, default=500, metavar="N", help="the budget (500)")
+    parser.add_argument("--batch", type=int, default=10, metavar="N", help="labels between two rounds (10)")
+    parser.add_argument("--start", choices=["warm", "cold"], default="warm",
+                        help="warm: a few labels of each class first; cold: none")  # fmt: skip
+    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="how many runs of each (5)")
+    parser.add_argument("--first-seed", type=int, default=0, metavar="N")
+    parser.add_argument("--test-share", type=float, default=0.3, metavar="P", help="share of rows held out (0.3)")
+    parser.add_argument("--random-share", type=float, default=0.0, metavar="P", help="share of random queries (0)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="runs at a time")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="one row a round, as .parquet or .csv")
+    parser.set_defaults(run=simulate)
+
+
+def _add_export(commands: Any) -> None:
+    parser = commands.add_parser("export", help="write the labels of a workspace to a file")
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="ends in .csv, .parquet or .jsonl")
+    parser.add_argument("--format", choices=["csv", "parquet", "jsonl"], help="by default what the name ends in")
+    parser.set_defaults(run=export)
+
+
+def _add_info(commands: Any) -> None:
+    parser = commands.add_parser("info", help="what a workspace holds")
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.set_defaults(run=info)
+
+
+# ---- commands ---------------------------------------------------------------------------------------
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Open or make the workspace, and serve its page."""
+    workspace = open_or_create(options.source, options.workspace, accept_change=options.accept_change)
+    if options.images is not None:
+        if not options.images.is_dir():
+            raise InputError(f"there is no folder {options.images}: name the folder of the pictures with --images")
+        workspace.images_root = options.images.resolve()
+        workspace.save()
+    apply_role_flags(workspace, options)
+    run_server(workspace, options)
+
+
+def demo(options: argparse.Namespace) -> None:
+    """Make the sample's table and workspace where they do not exist yet, and serve the page."""
+    import pyarrow.parquet as pq
+
+    from ..data import samples
+
+    if options.rows < 1_000:
+        raise InputError("a sky has at least 1,000 rows: choose a larger --rows")
+    folder = options.workspace or Path(DEMO_FOLDER)
+    name = "digits" if options.sample == "digits" else f"sky-{options.rows}"
+    source = folder / f"{name}.parquet"
+    if not source.exists():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            table = (
+                samples.digits(seed=options.seed) if name == "digits" else samples.sky(options.rows, options.seed)
+            )
+            pq.write_table(table, source)
+        except OSError as error:
+            raise InputError(
+                f"{folder} cannot be written ({error.strerror}): choose a folder with --workspace"
+            ) from error
+    say(f"The demo is kept in {folder}{os.sep}; delete the folder to start anew.")
+    workspace = open_or_create(source, None)
+    if not workspace.is_confirmed:
+        roles = workspace.roles
+        roles.label_use = "truth"
+        if name == "digits":
+            workspace.confirm(roles, [str(digit) for digit in range(10)], wanted=["8"])
+        else:
+            kinds = samples.SKY_KINDS
+            workspace.confirm(roles, kinds, wanted=[kinds[-1]])
+    run_server(workspace, options)
+
+
+def simulate(options: argparse.Namespace) -> None:
+    """Run the loop with the known labels as the oracle, and print what each strategy found."""
+    from .simulations import Plan, print_summary, run_plan
+
+    plan = Plan.from_options(options)
+    frame = run_plan(plan)
+    print_summary(frame, say)
+
+
+def export(options: argparse.Namespace) -> None:
+    """Write the labelled items to a file."""
+    workspace = Workspace.open(options.workspace)
+    with Bar() as bar:
+        n_rows = export_labels(workspace, options.to, options.format, progress=bar)
+    say(f"{n_rows:,} labelled items are in {options.to}")
+
+
+def info(options: argparse.Namespace) -> None:
+    """Say what a workspace holds."""
+    facts = workspace_facts(Workspace.open(options.workspace))
+    if options.json:
+        say(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    say(f"{facts['name']}: {facts['items']:,} items of {facts['source']}, {facts['rounds']} rounds")
+    for name, count in facts["labels"].items():
+        say(f"  {name:<24} {count:>8,} labels{'  (looked for)' if name in facts['wanted'] else ''}")
+    others = ", ".join(f"{count} {status}" for status, count in facts["others"].items() if count)
+    say(f"  other answers: {others or 'none'}; events in all: {facts['events']:,}")
+    say(f"  last event: {facts['last_event'] or 'none yet'}")
+
+
+def workspace_facts(workspace: Workspace) -> dict[str, Any]:
+    """Items, labels per class, rounds and last event of a workspace, JSON-able."""
+    state = workspace.log.state()
+    newest = workspace.log.events(newest_first=True, limit=1)
+    statuses = [item.status for item in state.items.values()]
+    return {
+        "name": workspace.name,
+        "source": str(workspace.source),
+        "items": workspace.table.n_rows,
+        "ready": workspace.is_ready,
+        "labels": {c.name: state.counts.get(c.name, 0) for c in workspace.taxonomy},
+        "wanted": [c.name for c in workspace.taxonomy if c.wanted],
+        "others": {status: statuses.count(status) for status in ("skipped", "unsure", "flagged")},
+        "rounds": workspace.rounds.next_number() - 1,
+        "events": newest[0].seq if newest else 0,
+        "last_event": newest[0].created_at.isoformat() if newest else None,
+    }
+
+
+# ---- workspaces and flags ---------------------------------------------------------------------------
+
+
+def open_or_create(source: Path, folder: Path | None, *, accept_change: bool = False) -> Workspace:
+    """Open the workspace named, or the one of a table; make it when there is none.
+
+    Raises
+    ------
+    InputError
+        When the source is missing, unreadable or has changed, or the folder cannot be written.
+    """
+    is_workspace = (source / "workspace.toml").exists()
+    target = source if is_workspace else folder or workspace_folder(source)
+    with Bar() as bar:
+        if is_workspace or (target / "workspace.toml").exists():
+            workspace = Workspace.open(target, accept_change=accept_change, progress=bar)
+        else:
+            workspace = Workspace.create(target, source, progress=bar)
+    for note in workspace.notes:
+        say(note)
+    return workspace
+
+
+def apply_role_flags(workspace: Workspace, options: argparse.Namespace) -> None:
+    """Take roles and classes from the command line; with classes or a label column the set-up page is skipped.
+
+    Raises
+    ------
+    InputError
+        When a flag names a column that is not there or does not fit, or when the workspace has its roles.
+    """
+    given = {flag: getattr(options, flag) for flag in ROLE_FLAGS if getattr(options, flag) is not None}
+    if not given:
+        return
+    if workspace.is_confirmed:
+        flag = "--" + next(iter(given)).replace("_", "-")
+        raise InputError(
+            f"{workspace.folder} has its roles and classes already, so {flag} cannot be used: leave it out, or "
+            "start a new workspace with --workspace"
+        )
+    roles = roles_from_flags(guess_roles(workspace.table), given)
+    if "classes" in given or (roles.label and roles.label_use == "start"):
+        workspace.confirm(roles, given.get("classes", []), wanted=given.get("rare", []), infinite=options.infinite)
+    else:
+        workspace.roles = roles
+
+
+def roles_from_flags(roles: Roles, given: dict[str, Any]) -> Roles:
+    """The guessed roles with what the user said instead."""
+    if "id" in given:
+        roles.id = None if given["id"] == "row" else given["id"]
+    if "label" in given:
+        roles.label = given["label"]
+        roles.label_use = given.get("label_use", "start")
+    elif "label_use" in given:
+        roles.label_use = given["label_use"]
+    elif "classes" in given:
+        roles.label_use = "ignore"
+    for name in ("features", "shown", "text"):
+        if name in given:
+            setattr(roles, name, given[name])
+    if "image" in given:
+        roles.image = given["image"]
+        roles.image_kind = given.get("image_kind") or roles.image_kind or "path"
+    if roles.label_use != "ignore" or "label" in given:
+        roles.features = [name for name in roles.features if name != roles.label]
+        roles.shown = [name for name in roles.shown if name != roles.label]
+    return roles
+
+
+def run_server(workspace: Workspace, options: argparse.Namespace) -> None:
+    """Serve a workspace's page until Ctrl-C."""
+    from .app import read_layout
+    from .serve import Address, run
+    from .session import LabellingSession
+
+    layout = read_layout(options.layout)
+    session = LabellingSession(workspace, options.annotator)
+    changes = {name: getattr(options, name) for name in ("classifier", "strategy") if getattr(options, name)}
+    if changes:
+        session.update_settings(**changes)
+    address = Address(options.address, options.port, os.environ.get("RARELOOP_PASSWORD") or None)
+    run(session, layout, address, show=not options.no_show, say=say)

@@ -1,0 +1,44 @@
+"""The labelling surface in the browser: item card, class buttons, keys and unsaved answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import param
+from panel.custom import JSComponent
+
+HERE = Path(__file__).parent
+
+
+class Labeller(JSComponent):
+    """Shows prefetched items and sends what is decided; see ``labeller.js`` for the browser's side.
+
+    Messages to the browser have a ``type``: ``queue`` (the entries in their order), ``show`` (one entry
+    now), ``saved`` and ``refused`` (event ids), ``gone`` (rows decided elsewhere); each may carry
+    ``items`` (card contents), ``counts`` and ``n_labels``. Messages from the browser are handed to
+    `on_message`: ``hello``, ``decide``, ``undo``, ``redo``, ``current``.
+    """
+
+    classes = param.List(
+        default=[], item_type=dict, doc="name, key, colour, shape, wanted, definition of each class."
+    )
+    storage = param.String(default="", doc="Names the workspace in the browser's local storage.")
+    dark = param.Boolean(default=False, doc="Whether the page's theme is dark.")
+    exhausted = param.Boolean(default=False, doc="Whether nothing is left to ask.")
+
+    _esm = HERE / "labeller.js"
+    _stylesheets = [HERE / "labeller.css"]  # noqa: RUF012 (Panel's own form)
+
+    def __init__(self, on_message: Callable[[dict[str, Any]], None], **params: Any) -> None:
+        super().__init__(**params)
+        self._on_message = on_message
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message to the browser; call it with the document's lock held."""
+        self._send_msg(message)
+
+    def _handle_msg(self, data: Any) -> None:
+        if isinstance(data, dict):
+            self._on_message(data)

@@ -1,0 +1,33 @@
+// The badges of the top bar: saved, round, found so far.
+
+const badge = (name, label) => {
+  const node = document.createElement('span')
+  node.className = 'badge'
+  node.dataset.testid = name
+  node.title = label
+  return node
+}
+
+export function render({model}) {
+  const bar = document.createElement('div')
+  bar.className = 'bar'
+  const saved = badge('saved', 'Whether every answer is on disk')
+  const round = badge('round', 'The round whose ranking is shown')
+  const found = badge('found', 'Labels of the classes that are looked for, and all labels')
+  bar.append(found, round, saved)
+  let pending = 0
+  let late = false
+  const paint = () => {
+    saved.textContent = pending ? (late ? `${pending} not saved` : 'saving…') : 'saved ✓'
+    saved.classList.toggle('bad', late)
+    round.textContent = model.round_text
+    round.classList.toggle('running', model.running)
+    found.textContent = model.found_text
+  }
+  const onStatus = (event) => { ({pending, late} = event.detail); paint() }
+  window.addEventListener('rareloop:status', onStatus)
+  model.on('remove', () => window.removeEventListener('rareloop:status', onStatus))
+  model.on(['round_text', 'running', 'found_text'], paint)
+  paint()
+  return bar
+}

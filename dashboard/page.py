@@ -1,0 +1,107 @@
+"""What one visitor's page knows: the item on its card, its selection, its theme; and how threads reach it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+import panel as pn
+import param
+
+from ..data.errors import InputError
+from .items import ItemCards
+from .session import LabellingSession
+
+log = logging.getLogger(__name__)
+
+# Work of pages that must not hold up the server's loop: rasters, selections, exports.
+THREADS = ThreadPoolExecutor(2, thread_name_prefix="page work")
+
+
+class Page(param.Parameterized):
+    """The state that the views of one page share.
+
+    Everything here can be lost with the tab: what must last is in the workspace.
+    """
+
+    current = param.Integer(default=None, allow_None=True, doc="Row of the item on the card.")
+    selection = param.Array(default=np.empty(0, np.int64), doc="Selected rows, int64 (n_selected,).")
+    selection_name = param.String(default="", doc="Where the selection comes from, in words.")
+    dark = param.Boolean(default=False, doc="Whether the theme is dark.")
+    wanted_row = param.Parameter(default=None, doc="(row, counter): the row that the card should show.")
+
+    def __init__(self, session: LabellingSession, cards: ItemCards) -> None:
+        super().__init__()
+        self.session = session
+        self.cards = cards
+        self.document = pn.state.curdoc
+        self._opened = 0
+        self._unwatch: list[Callable[[], None]] = []
+
+    def open(self, row: int) -> None:
+        """Show an item on the card."""
+        self._opened += 1
+        self.wanted_row = (int(row), self._opened)
+
+    def hop(self, work: Callable[[], None]) -> None:
+        """Run `work` with the document's lock held, from whatever thread; dropped when the page is gone."""
+        document = self.document
+        if document is None or document.session_context is None:
+            work()
+        else:
+            document.add_next_tick_callback(partial(self._guarded, work))
+
+    def watch(self, owner: param.Parameterized, callback: Callable[..., None], *names: str) -> None:
+        """Call ``callback()`` in this page whenever a parameter of a longer-lived object changes."""
+        watcher = owner.param.watch(lambda *_: self.hop(callback), list(names))
+        self._unwatch.append(lambda: owner.param.unwatch(watcher))
+
+    def react(self, callback: Callable[[], None], *names: str) -> None:
+        """Call ``callback()`` with the document's lock held whenever one of the page's own parameters changes.
+
+        Panel runs the handlers of its components without the lock, which Bokeh's models need.
+        """
+        self.param.watch(lambda *_: self.hop(callback), list(names))
+
+    def in_background(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Run `work` in a thread, then ``then(result)`` in this page; errors become a notification."""
+        self.deliver(THREADS.submit(work), then)
+
+    def deliver(self, future: Future[Any], then: Callable[[Any], None]) -> None:
+        """Hand the result of a future to ``then`` in this page; errors become a notification."""
+
+        def done(finished: Future[Any]) -> None:
+            error = finished.exception()
+            if error is None:
+                self.hop(lambda: then(finished.result()))
+            else:
+                self.hop(lambda: self.complain(error))
+
+        future.add_done_callback(done)
+
+    def complain(self, error: BaseException) -> None:
+        """Tell the user what went wrong, in one sentence; what is not their doing goes to the log too."""
+        if not isinstance(error, InputError):
+            log.error("unexpected error in a page", exc_info=error)
+        self.tell(str(error) or type(error).__name__, kind="error")
+
+    def tell(self, text: str, kind: str = "info") -> None:
+        """Show a notification in the corner of the page."""
+        if pn.state.notifications is not None:
+            pn.state.notifications.send(text, duration=8000 if kind == "error" else 3500, type=kind)
+
+    def close(self) -> None:
+        """Stop watching what outlives the page."""
+        for unwatch in self._unwatch:
+            unwatch()
+        self._unwatch.clear()
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:
+            self.complain(error)

@@ -1,0 +1,163 @@
+"""The server: address, login, sessions, and the routes beside the page."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import panel as pn
+from panel.io.resources import DIST_DIR, JS_VERSION
+from tornado.web import StaticFileHandler
+
+from ..data.errors import InputError
+from ..layouts.schema import Layout
+from . import images
+from .app import App
+from .items import ItemCards
+from .session import LabellingSession
+from .views import export, raster
+
+DEFAULT_PORT = 5006
+PORTS_TRIED = 20
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to listen, and the password that is asked for there (None: no login)."""
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    password: str | None = None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the host."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def choose_port(address: Address) -> int:
+    """The port asked for, or the first free one from 5006 on.
+
+    Raises
+    ------
+    InputError
+        When the port asked for is in use or not allowed, or the host is none of this machine's.
+    """
+    candidates = [address.port] if address.port is not None else range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED)
+    problem: OSError | OverflowError | None = None
+    for port in candidates:
+        try:
+            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((address.host, port))
+                return int(probe.getsockname()[1])
+        except (OSError, OverflowError) as error:
+            problem = error
+    if isinstance(problem, socket.gaierror) or getattr(problem, "errno", 0) == 99:
+        raise InputError(f"this machine has no address {address.host}: choose another with --address")
+    if address.port is not None:
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise InputError(f"port {address.port} cannot be used ({reason}): choose another with --port")
+    raise InputError(
+        f"the ports {DEFAULT_PORT} to {DEFAULT_PORT + PORTS_TRIED - 1} are in use: choose one with --port"
+    )
+
+
+def check_address(address: Address) -> None:
+    """Refuse to be reachable from other machines without a login.
+
+    Raises
+    ------
+    InputError
+        When the host is not this machine's own loopback and no password is set.
+    """
+    if not is_loopback(address.host) and not address.password:
+        raise InputError(
+            f"listening on {address.host} lets other machines in: set a password in the environment variable "
+            "RARELOOP_PASSWORD first, or leave --address out"
+        )
+
+
+def page_factory(session: LabellingSession, layout: Layout) -> Callable[[], pn.viewable.Viewable]:
+    """A function that makes the page of one visitor; the card contents are shared by all."""
+    pn.extension("tabulator", notifications=True, reconnect=True)
+    cards = ItemCards(session.workspace)
+
+    def make() -> pn.viewable.Viewable:
+        return App(session, cards, layout).__panel__()
+
+    return make
+
+
+def server_options(session: LabellingSession, address: Address, port: int) -> dict[str, Any]:
+    """What `panel.serve` needs besides the page: routes, origins, limits, login."""
+    workspace = {"workspace": session.workspace}
+    hosts = (
+        {address.host, "localhost", "127.0.0.1"}
+        if is_loopback(address.host)
+        else {address.host, socket.gethostname()}
+    )
+    options: dict[str, Any] = {
+        "title": f"rareloop · {session.workspace.name}",
+        "address": address.host,
+        "port": port,
+        "websocket_origin": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in sorted(hosts)],
+        "extra_patterns": [
+            (rf"/_panel/{JS_VERSION}/dist/(.*)", StaticFileHandler, {"path": str(DIST_DIR)}),
+            (rf"/{images.ROUTE}/(\d{{1,12}})", images.ImageHandler, workspace),
+            (rf"/{export.ROUTE}/([^/]+)", export.ExportHandler, workspace),
+        ],
+        "keep_alive_milliseconds": 25_000,
+        "unused_session_lifetime_milliseconds": 120_000,
+        "check_unused_sessions_milliseconds": 5_000,
+        "websocket_max_message_size": 64 * 2**20,
+        "verbose": False,
+    }
+    if address.password:
+        options |= {"basic_auth": address.password, "cookie_secret": secrets.token_urlsafe(32)}
+    return options
+
+
+def run(
+    session: LabellingSession, layout: Layout, address: Address, *, show: bool, say: Callable[[str], None]
+) -> None:
+    """Serve the session's pages until Ctrl-C; then store what is under way and release the workspace.
+
+    Parameters
+    ----------
+    show
+        Whether to open the page in the user's browser.
+    say
+        Takes lines for the user.
+
+    Raises
+    ------
+    InputError
+        When the address cannot be used, or the workspace is open in another process.
+    """
+    check_address(address)
+    port = choose_port(address)
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    url = f"http://{host}:{port}/"
+    session.workspace.lock(url)
+    try:
+        session.start()
+        threading.Thread(target=raster.warm_up, name="warm up", daemon=True).start()
+        say(f"rareloop is at {url} (Ctrl-C ends it)")
+        with contextlib.suppress(KeyboardInterrupt):
+            pn.serve({"/": page_factory(session, layout)}, show=show, **server_options(session, address, port))
+    finally:
+        session.close()
+        say("Everything is saved.")

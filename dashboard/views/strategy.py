@@ -1,0 +1,243 @@
+"""What is asked next and how: strategy, classifier, prior correction, classes that are looked for."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from ...data.errors import InputError
+from ...strategies import STRATEGIES
+from ...strategies.classifiers import CLASSIFIERS
+from ...strategies.priors import Correction
+from ..page import Page
+from ..session import LabellingSession
+
+ANCHORS = "anchors"
+CORRECTIONS = {
+    "None: as the model says": Correction.NONE,
+    "Matched to the prevalence": Correction.MATCHED,
+    "Ratio of prevalence to prior": Correction.RATIO,
+}
+
+
+class StrategyView(pn.viewable.Viewer):
+    """The controls of the rounds, and the priors and corrections in force."""
+
+    title = "Strategy"
+
+    def __init__(self, page: Page) -> None:
+        super().__init__()
+        self.page = page
+        self.session: LabellingSession = page.session
+        self._build()
+        self._wire()
+        page.watch(self.session, self._describe, "report", "round_running", "problem")
+        page.watch(self.session, self._classes_changed, "taxonomy_revision")
+        self._describe()
+
+    def _build(self) -> None:
+        settings = self.session.settings
+        strategies = {spec.label: name for name, spec in STRATEGIES.items()}
+        bases = {label: name for label, name in strategies.items() if name != ANCHORS}
+        classifiers = {spec.label: name for name, spec in CLASSIFIERS.items()}
+        small = {"size": "small", "width": 250}
+        self.strategy = pmui.Select(
+            label="Strategy", options=_with(strategies, settings.strategy), value=settings.strategy, **small
+        )
+        self.base = pmui.Select(
+            label="Around which strategy", options=_with(bases, settings.base), value=settings.base,
+            visible=settings.strategy == ANCHORS, **small,
+        )  # fmt: skip
+        self.classifier = pmui.Select(
+            label="Classifier", options=_with(classifiers, settings.classifier), value=settings.classifier, **small
+        )
+        self.query_correction = pmui.Select(
+            label="Boundary that is queried",
+            options=CORRECTIONS,
+            value=Correction(settings.query_correction),
+            **small,
+        )
+        self.correction = pmui.Select(
+            label="Probabilities that are shown",
+            options=CORRECTIONS,
+            value=Correction(settings.correction),
+            **small,
+        )
+        self.random_share = pmui.FloatInput(
+            label="Random share (0 to 1)", value=settings.random_share, start=0, end=1, step=0.05, **small
+        )
+        self.retrain_every = pmui.IntInput(
+            label="A round after how many labels", value=self.session.retrain_every, start=1, **small
+        )
+        self.anchors_above = pmui.IntInput(
+            label="Anchors for pools above", value=settings.anchors_above, start=0, step=10_000, **small
+        )
+        names = self.session.workspace.taxonomy.names
+        self.wanted = pmui.MultiChoice(
+            label="Classes that are looked for", options=names, value=self._wanted(), width=250
+        )
+        self.new_class = pmui.TextInput(label="New class", size="small", width=160)
+        self.add_class = pmui.Button(label="Add", size="small", variant="outlined")
+        self.prevalence = {name: self._prevalence_input(i, name) for i, name in enumerate(names)}
+        self.info = pn.pane.HTML("", sizing_mode="stretch_width", min_width=320)
+
+    def _prevalence_input(self, index: int, name: str) -> pmui.TextInput:
+        given = next(((low, high) for i, low, high in self.session.settings.prevalence if i == index), None)
+        return pmui.TextInput(
+            label=f"Share of '{name}' in %", value="" if given is None else _range_text(*given),
+            placeholder="unknown; e.g. 0.1 to 1", size="small", width=250,
+        )  # fmt: skip
+
+    def _wire(self) -> None:
+        for name in ("strategy", "base", "classifier", "query_correction", "correction", "random_share",
+                     "anchors_above", "retrain_every"):  # fmt: skip
+            getattr(self, name).param.watch(lambda event, name=name: self._change(**{name: event.new}), "value")
+        self.strategy.param.watch(lambda e: setattr(self.base, "visible", e.new == ANCHORS), "value")
+        self.wanted.param.watch(lambda event: self.session.set_wanted(event.new), "value")
+        self.add_class.on_click(lambda _: self._add_class())
+        for box in self.prevalence.values():
+            box.param.watch(lambda _: self._change_prevalence(), "value")
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        self.prevalence_column = pmui.Column(*self.prevalence.values())
+        controls = pmui.Column(
+            self.strategy, self.base, self.classifier, self.wanted,
+            pmui.Row(self.new_class, self.add_class), self.retrain_every,
+        )  # fmt: skip
+        more = pmui.Column(
+            self.query_correction, self.correction, self.random_share, self.anchors_above,
+            pn.pane.HTML("<b>Your own guess of the prevalence</b>", margin=(5, 10)), self.prevalence_column,
+        )  # fmt: skip
+        return pmui.Row(
+            controls, more, self.info, sizing_mode="stretch_both", styles={"overflow": "auto"}, scroll="y-auto"
+        )
+
+    # ---- changes ---------------------------------------------------------------------------------
+
+    def _change(self, **changes: Any) -> None:
+        if any(value is None for value in changes.values()):
+            return
+        try:
+            self.session.update_settings(
+                **{k: str(v) if isinstance(v, Correction) else v for k, v in changes.items()}
+            )
+        except InputError as error:
+            self.page.complain(error)
+
+    def _change_prevalence(self) -> None:
+        ranges = []
+        try:
+            for index, name in enumerate(self.session.workspace.taxonomy.names):
+                box = self.prevalence.get(name)
+                if box is not None and box.value.strip():
+                    ranges.append((index, *parse_range(box.value)))
+        except InputError as error:
+            self.page.complain(error)
+            return
+        self._change(prevalence=tuple(ranges))
+
+    def _add_class(self) -> None:
+        try:
+            self.session.add_class(self.new_class.value)
+        except InputError as error:
+            self.page.complain(error)
+        else:
+            self.new_class.value = ""
+
+    def _wanted(self) -> list[str]:
+        return [c.name for c in self.session.workspace.taxonomy if c.wanted]
+
+    def _classes_changed(self) -> None:
+        names = self.session.workspace.taxonomy.names
+        if self.wanted.options != names:
+            self.wanted.options = names
+        if self.wanted.value != self._wanted():
+            self.wanted.value = self._wanted()
+        for index, name in enumerate(names):
+            if name not in self.prevalence:
+                box = self.prevalence[name] = self._prevalence_input(index, name)
+                box.param.watch(lambda _: self._change_prevalence(), "value")
+                self.prevalence_column.append(box)
+
+    # ---- what is in force ------------------------------------------------------------------------
+
+    def _describe(self) -> None:
+        report = self.session.report
+        parts = [f"<p role='alert'><b>{escape(self.session.problem)}</b></p>"] if self.session.problem else []
+        if not report:
+            parts.append("<p>No round has run yet. Items come at random until the first one is ready.</p>")
+        else:
+            parts += [self._sentences(report), self._table(report)]
+            parts += [f"<p>{escape(message)}</p>" for message in report.get("messages", ())]
+        chosen = STRATEGIES.get(self.session.settings.strategy)
+        if chosen is not None:
+            parts.append(f"<p><b>{escape(chosen.label)}.</b> {escape(chosen.description)}</p>")
+        self.info.object = f"<div data-testid='strategy-info'>{''.join(parts)}</div>"
+
+    def _sentences(self, report: dict[str, Any]) -> str:
+        seconds = report["seconds"]
+        scored = f"{report['n_scored']:,} of {report['n_available']:,} items scored"
+        if report.get("subpool_size"):
+            scored += f", through anchors (subpool of {report['subpool_size']:,})"
+        times = ", ".join(f"{name} {value:.2f} s" for name, value in seconds.items() if value)
+        running = " A new round is running." if self.session.round_running else ""
+        return (
+            f"<p><b>Round {report['round']}</b> on {report['n_labels']:,} labels: {scored}; {times}.{running}</p>"
+            f"<p>Correction in force: probabilities <b>{escape(report['correction'])}</b>, queried boundary "
+            f"<b>{escape(report['query_correction'])}</b>. Prevalence: {escape(report['prevalence_source'])}.</p>"
+        )
+
+    def _table(self, report: dict[str, Any]) -> str:
+        """Class prior of the fit beside the prevalence of the pool."""
+        names = self.session.workspace.taxonomy.names
+        columns = [report[key] for key in ("class_prior", "prevalence", "prevalence_low", "prevalence_high")]
+        lines = "".join(
+            f"<tr><th scope='row' style='text-align:left;font-weight:500'>{escape(name)}</th>"
+            f"<td>{_share(prior)}</td><td>{_share(point)}</td><td>{_share(low)} – {_share(high)}</td></tr>"
+            for name, prior, point, low, high in zip(names, *columns, strict=False)
+        )
+        return (
+            "<table style='border-spacing:10px 2px;font-variant-numeric:tabular-nums'>"
+            "<thead><tr style='text-align:left'><th scope='col'>Class</th><th scope='col'>Prior of the fit</th>"
+            "<th scope='col'>Prevalence of the pool</th><th scope='col'>95 % interval</th></tr></thead>"
+            f"<tbody>{lines}</tbody></table>"
+        )
+
+
+def _share(value: float | None) -> str:
+    """A share as per cent with two significant digits."""
+    if value is None or not math.isfinite(value):
+        return "unknown"
+    return f"{float(f'{100 * value:.2g}'):g} %"
+
+
+def _range_text(low: float, high: float) -> str:
+    low, high = (float(f"{100 * value:.6g}") for value in (low, high))
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def parse_range(text: str) -> tuple[float, float]:
+    """Read a share in per cent, ``"0.5"`` or ``"0.1 to 1"``, as two fractions.
+
+    Raises
+    ------
+    InputError
+        When it is no number or range between 0 and 100.
+    """
+    parts = text.replace("%", "").replace("–", " to ").split(" to ")
+    try:
+        low, high = (float(parts[0]) / 100, float(parts[-1]) / 100)
+    except ValueError:
+        low = high = math.nan
+    if len(parts) > 2 or not 0 < low <= high < 1:
+        raise InputError(f"'{text}' is no share: write a percentage such as 0.5, or a range such as 0.1 to 1")
+    return low, high
+
+
+def _with(options: dict[str, str], value: str) -> dict[str, str]:
+    """The options and, when it is none of them, the user's own value."""
+    return options if value in options.values() else {**options, value: value}

@@ -1,0 +1,247 @@
+"""The process in which models are fitted and pools are scored, and its handle in the page's process."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.errors import InputError
+from ..data.workspace import Workspace
+from ..strategies.pool import Pool, pca_plane
+from ..strategies.rounds import Labels, Round, RoundSettings, run_round
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[float, str], None]
+
+# One thread is fastest for small fits, and leaves a core to the page.
+THREADS = 1
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+NICENESS = 5
+PLANE_FILE = "plane.npy"
+
+
+class WorkerStoppedError(RuntimeError):
+    """The worker process ended in the middle of a task."""
+
+
+@dataclass(frozen=True)
+class RoundTask:
+    """What the worker needs for one round: the labels as of now, the settings, and the seed."""
+
+    labels: Labels
+    settings: RoundSettings
+    seed: int
+
+
+class _Desk:
+    """What the worker process keeps between tasks: the workspace and its pool, opened once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._pool: Pool | None = None
+
+    @property
+    def pool(self) -> Pool:
+        """The pool over the workspace's feature matrix."""
+        if self._pool is None:
+            self._pool = Pool(Workspace.open(self.folder).features)
+        return self._pool
+
+    def prepare(self, progress: Progress) -> None:
+        """Build the features and the map's plane; touches the whole table."""
+        workspace = Workspace.open(self.folder)
+        workspace.prepare(progress=lambda share, text: progress(0.8 * share, text))
+        target = plane_path(workspace)
+        if not target.exists():
+            progress(0.85, "placing the items on the map")
+            plane, _ = pca_plane(workspace.features, np.random.default_rng(0))
+            partial = target.with_suffix(".partial.npy")
+            np.save(partial, plane)
+            partial.replace(target)
+        workspace.log.close()
+        progress(1.0, "ready")
+
+    def round(self, progress: Progress, task: RoundTask) -> Round:
+        """Run one round; touches the whole pool."""
+        result = run_round(self.pool, task.labels, task.settings, np.random.default_rng(task.seed))
+        result.estimator = None  # the page shows numbers; the fitted model stays here
+        return result
+
+
+def plane_path(workspace: Workspace) -> Path:
+    """Where the two principal components of the pool are cached, float32 ``(n_items, 2)``."""
+    return workspace.folder / "cache" / PLANE_FILE
+
+
+def _work(connection: Connection, folder: Path) -> None:
+    """Answer tasks until the other end closes; runs in the worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    desk = _Desk(folder)
+    while True:
+        try:
+            number, task, arguments = connection.recv()
+        except (EOFError, OSError):
+            return
+
+        def report(share: float, text: str, number: int = number) -> None:
+            connection.send((number, "progress", (share, text)))
+
+        try:
+            answer = (number, "done", getattr(desk, task)(report, *arguments))
+        except InputError as error:
+            answer = (number, "refused", str(error))
+        except Exception as error:
+            log.exception("the task %r failed", task)
+            answer = (number, "failed", f"{type(error).__name__}: {error}")
+        try:
+            connection.send(answer)
+        except OSError:
+            return
+
+
+@contextlib.contextmanager
+def capped_threads() -> Iterator[None]:
+    """Let a process started inside see capped thread pools; the libraries read these at import."""
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(THREADS)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+class Worker:
+    """A process beside the server that prepares a workspace and runs its rounds, one task at a time.
+
+    Parameters
+    ----------
+    folder
+        The workspace. The process opens it by itself, so nothing large is ever sent.
+
+    Notes
+    -----
+    When the process dies (killed, out of memory) the tasks under way fail with
+    `WorkerStoppedError`, and the next task starts a new process.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._waiting: dict[int, tuple[Connection, Future[Any], Progress | None]] = {}
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._connection: Connection | None = None
+        self._closed = False
+
+    def start(self) -> None:
+        """Start the process if it is not running, so that its imports are done when the first task comes."""
+        with self._lock:
+            self._ensure()
+
+    def submit(self, task: str, *arguments: Any, progress: Progress | None = None) -> Future[Any]:
+        """Hand in a task.
+
+        Parameters
+        ----------
+        task
+            ``"prepare"`` or ``"round"``.
+        progress
+            Called from another thread with the share done (0 to 1) and what is being done.
+
+        Returns
+        -------
+        Future
+            Fails with `InputError` for bad input, `WorkerStoppedError` when the process died, and
+            RuntimeError for anything else.
+        """
+        future: Future[Any] = Future()
+        with self._lock:
+            connection = self._ensure()
+            number = next(self._numbers)
+            self._waiting[number] = (connection, future, progress)
+            try:
+                connection.send((number, task, arguments))
+            except OSError as error:
+                del self._waiting[number]
+                future.set_exception(WorkerStoppedError(str(error)))
+        return future
+
+    def close(self) -> None:
+        """End the process; tasks under way fail."""
+        with self._lock:
+            self._closed = True
+            process, connection = self._process, self._connection
+            self._process = self._connection = None
+        if connection is not None:
+            connection.close()
+        if process is not None:
+            process.terminate()
+            process.join(timeout=5)
+
+    def _ensure(self) -> Connection:
+        if self._closed:
+            raise WorkerStoppedError("the worker is closed")
+        if self._process is not None and self._process.is_alive() and self._connection is not None:
+            return self._connection
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, self.folder), name="rareloop worker", daemon=True)
+        with capped_threads():
+            process.start()
+        theirs.close()
+        self._process, self._connection = process, ours
+        threading.Thread(target=self._listen, args=(ours,), name="worker answers", daemon=True).start()
+        return ours
+
+    def _listen(self, connection: Connection) -> None:
+        while True:
+            try:
+                number, kind, content = connection.recv()
+            except (EOFError, OSError):
+                break
+            self._answer(number, kind, content)
+        self._fail(connection)
+
+    def _answer(self, number: int, kind: str, content: Any) -> None:
+        with self._lock:
+            entry = self._waiting.get(number) if kind == "progress" else self._waiting.pop(number, None)
+        if entry is None:
+            return
+        _, future, progress = entry
+        if kind == "progress":
+            if progress is not None:
+                progress(*content)
+        elif kind == "done":
+            future.set_result(content)
+        elif kind == "refused":
+            future.set_exception(InputError(content))
+        else:
+            future.set_exception(RuntimeError(content))
+
+    def _fail(self, connection: Connection) -> None:
+        """Fail what was asked over a connection that has ended; a newer process has its own."""
+        with self._lock:
+            lost = [number for number, entry in self._waiting.items() if entry[0] is connection]
+            futures = [self._waiting.pop(number)[1] for number in lost]
+        for future in futures:
+            future.set_exception(WorkerStoppedError("the model's process stopped"))

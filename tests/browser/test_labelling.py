@@ -1,0 +1,232 @@
+"""Labelling in a real browser: keys, undo, reload, export, several tabs."""
+
+from __future__ import annotations
+
+import csv
+
+import pyarrow.parquet as pq
+import pytest
+
+pytestmark = pytest.mark.browser
+
+
+def current_row(page) -> int:
+    return int(page.locator("section.surface").get_attribute("data-row"))
+
+
+def wait_for_item(page) -> int:
+    page.wait_for_selector("section.surface[data-row]:not([data-row=''])")
+    return current_row(page)
+
+
+def press_and_wait(page, key: str) -> tuple[int, int]:
+    """Press a key that moves on; returns the row before and after."""
+    before = wait_for_item(page)
+    page.keyboard.press(key)
+    page.wait_for_function(
+        """before => {
+            const find = root => root.querySelector('section.surface') ||
+                [...root.querySelectorAll('*')].map(e => e.shadowRoot && find(e.shadowRoot)).find(Boolean)
+            const row = find(document)?.dataset.row
+            return row && row !== String(before)
+        }""",
+        arg=before,
+    )
+    return before, current_row(page)
+
+
+def wait_until_saved(page) -> None:
+    playwright_expect(page.get_by_test_id("saved")).to_have_text("saved ✓")
+
+
+def playwright_expect(locator):
+    from playwright.sync_api import expect
+
+    return expect(locator)
+
+
+def truth_of(served) -> list[str]:
+    workspace = served.session.workspace
+    return [str(value) for value in workspace.table.column("digit").to_pylist()]
+
+
+def test_thirty_digits_by_keyboard_alone_with_undo_and_reload(page, serve, digits, tmp_path):
+    served = serve(digits)
+    wait_for_item(page)
+    truth = truth_of(served)
+    keyed: dict[int, str] = {}
+    for number in range(30):
+        row = wait_for_item(page)
+        key = truth[row]
+        before, _ = press_and_wait(page, key)
+        keyed[before] = key
+        if number == 9:  # a slip of the finger, undone and mended
+            page.keyboard.press("z")
+            page.wait_for_function(
+                "row => window.Bokeh && true", arg=before
+            )
+            playwright_expect(page.locator("section.surface")).to_have_attribute("data-row", str(before))
+            wrong = str((int(key) + 1) % 10)
+            press_and_wait(page, wrong)
+            page.keyboard.press("z")
+            playwright_expect(page.locator("section.surface")).to_have_attribute("data-row", str(before))
+            press_and_wait(page, key)
+        if number == 19:
+            wait_until_saved(page)
+            page.reload(wait_until="domcontentloaded")
+            wait_for_item(page)
+    wait_until_saved(page)
+    served.wait(lambda: served.session.state.n_labelled == 30, "30 labels in the log")
+
+    # What was keyed is what comes out.
+    page.get_by_role("tab", name="Export").click()
+    page.get_by_role("button", name="Export labels").click()
+    playwright_expect(page.get_by_test_id("exported")).to_contain_text("30 labelled items")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    target = tmp_path / "labels.csv"
+    download.value.save_as(target)
+    ids = served.session.workspace.ids
+    with target.open(newline="", encoding="utf-8") as file:
+        exported = {ids.row(line["item_id"]): line["label"] for line in csv.DictReader(file)}
+    assert exported == keyed
+
+
+def test_a_round_follows_two_classes_and_says_so_on_the_item(page, serve, digits):
+    served = serve(digits)
+    wait_for_item(page)
+    truth = truth_of(served)
+    for _ in range(12):
+        press_and_wait(page, truth[wait_for_item(page)])
+    served.wait(lambda: bool(served.session.report.get("has_model")), "a round with a model")
+    playwright_expect(page.get_by_test_id("round")).to_contain_text("round")
+    press_and_wait(page, truth[wait_for_item(page)])
+    playwright_expect(page.get_by_test_id("round-badge")).to_contain_text("round")
+    playwright_expect(page.get_by_test_id("suggestion")).to_contain_text("Most likely")
+    playwright_expect(page.get_by_test_id("metrics-title")).to_have_text("On the labels you collected, not the pool")
+
+
+def test_skip_unsure_and_flag_are_three_things_and_never_a_class(page, serve, digits):
+    served = serve(digits)
+    wait_for_item(page)
+    skipped, _ = press_and_wait(page, " ")
+    unsure, _ = press_and_wait(page, "u")
+    flagged, _ = press_and_wait(page, "f")
+    wait_until_saved(page)
+    served.wait(lambda: len(served.session.state.items) == 3, "three answers")
+    statuses = [served.session.item_state(row)["status"] for row in (skipped, unsure, flagged)]
+    assert statuses == ["skipped", "unsure", "flagged"]
+    assert served.session.state.n_labelled == 0
+
+
+def test_redo_brings_back_what_was_undone(page, serve, digits):
+    served = serve(digits)
+    wait_for_item(page)
+    row, _ = press_and_wait(page, "3")
+    served.wait(lambda: served.session.state.n_labelled == 1, "one label")
+    page.keyboard.press("z")
+    served.wait(lambda: served.session.state.n_labelled == 0, "undone")
+    page.keyboard.press("Shift+Z")
+    served.wait(lambda: served.session.state.n_labelled == 1, "redone")
+    assert served.session.item_state(row)["label"] == "3"
+
+
+def test_keys_stay_silent_while_typing_a_note(page, serve, digits):
+    served = serve(digits)
+    row = wait_for_item(page)
+    page.keyboard.press("n")
+    page.keyboard.type("u f z 3 is not a key here")
+    page.get_by_role("button", name="Save note").click()
+    served.wait(lambda: bool(served.session.workspace.log.events()), "the note in the log")
+    assert current_row(page) == row
+    events = served.session.workspace.log.events()
+    assert [event.action.value for event in events] == ["note"]
+    assert events[0].note == "u f z 3 is not a key here"
+
+
+def test_the_key_sheet_shows_every_class_and_closes(page, serve, digits):
+    serve(digits)
+    wait_for_item(page)
+    page.keyboard.press("?")
+    sheet = page.get_by_role("dialog", name="Keys")
+    playwright_expect(sheet).to_be_visible()
+    playwright_expect(sheet).to_contain_text("undo")
+    page.keyboard.press("Escape")
+    playwright_expect(sheet).to_be_hidden()
+
+
+def test_a_second_tab_moves_on_when_the_first_one_answers_its_item(page, serve, digits):
+    served = serve(digits)
+    row = wait_for_item(page)
+    second = page.context.new_page()
+    second.goto(served.url)
+    assert wait_for_item(second) == row
+    press_and_wait(page, "1")
+    second.wait_for_function(
+        """before => {
+            const find = root => root.querySelector('section.surface') ||
+                [...root.querySelectorAll('*')].map(e => e.shadowRoot && find(e.shadowRoot)).find(Boolean)
+            return find(document).dataset.row !== String(before)
+        }""",
+        arg=row,
+    )
+    assert served.session.state.n_labelled == 1
+
+
+def test_answers_given_while_the_server_is_away_are_kept_shown_and_sent_later(page, serve, digits):
+    page.expected_errors = ("WebSocket", "Failed to load resource", "ERR_", "Lost websocket")
+    served = serve(digits)
+    wait_for_item(page)
+    session = served.session
+    append = session.workspace.log.append
+
+    def refuse(events):
+        raise OSError(28, "No space left on device")
+
+    session.workspace.log.append = refuse
+    row, _ = press_and_wait(page, "4")
+    playwright_expect(page.get_by_role("alert").first).to_contain_text("kept in this browser")
+    assert session.state.n_labelled == 0
+    session.workspace.log.append = append
+    wait_until_saved(page)
+    assert session.item_state(row)["label"] == "4"
+    assert len(session.workspace.log.events()) == 1  # sent more than once, stored once
+
+
+def test_the_pixels_are_pictures_on_the_card(page, serve, digits):
+    serve(digits)
+    wait_for_item(page)
+    picture = page.locator("section.surface figure img")
+    playwright_expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 8
+
+
+def test_cell_values_are_text_and_never_html(page, serve, tmp_path):
+    import pyarrow as pa
+    from rareloop.data.workspace import Workspace
+
+    evil = "<img src=x onerror=\"document.title='owned'\">"
+    source = tmp_path / "evil.parquet"
+    table = pa.table(
+        {
+            "id": [f"{evil}{i}" for i in range(200)],
+            "a": [float(i % 17) for i in range(200)],
+            "b": [float(i % 13) for i in range(200)],
+            "remark": [evil] * 200,
+        }
+    )
+    pq.write_table(table, source)
+    workspace = Workspace.create(tmp_path / "evil.rareloop", source)
+    roles = workspace.roles
+    roles.id, roles.features, roles.shown = "id", ["a", "b"], ["a", "b", "remark"]
+    workspace.confirm(roles, [evil, "plain"], wanted=[evil])
+    serve(workspace)
+    wait_for_item(page)
+    press_and_wait(page, "1")
+    press_and_wait(page, "2")
+    for tab in ("History", "Selection", "Strategy", "Metrics"):
+        page.get_by_role("tab", name=tab).click()
+        playwright_expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+    playwright_expect(page.get_by_test_id("item-id")).to_contain_text("<img")
+    assert page.locator("img[src='x']").count() == 0
+    assert page.title() != "owned"
