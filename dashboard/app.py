@@ -39,6 +39,9 @@ THEME = {
     "palette": {"primary": {"main": ACCENT}},
     "typography": {"fontSize": 13, "button": {"textTransform": "none"}},
     "components": {
+        "MuiAppBar": {
+            "styleOverrides": {"root": {"backgroundColor": f"{ACCENT} !important", "backgroundImage": "none"}}
+        },
         "MuiToolbar": {"styleOverrides": {"root": {"minHeight": f"{BAR_HEIGHT}px !important"}}},
         "MuiTab": {"styleOverrides": {"root": {"minHeight": "36px", "padding": "6px 12px"}}},
         "MuiTabs": {"styleOverrides": {"root": {"minHeight": "36px"}}},
@@ -77,17 +80,24 @@ class App:
         )
         self.shell.param.watch(lambda event: setattr(self.page, "dark", event.new), "dark_theme")
         self.page.dark = bool(self.shell.dark_theme)
-        self.page.watch(session, self._show_phase, "phase")
+        self.page.watch(session, self._phase_changed, "phase")
         self.page.watch(session, self._show_progress, "progress")
         self.page.watch(session, self._show_status, "report", "round_running", "committed", "taxonomy_revision")
         self._show_phase()
-        if pn.state.curdoc is not None and pn.state.curdoc.session_context is not None:
+        if self.page.is_served:
             pn.state.on_session_destroyed(lambda _: self.page.close())
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.shell
 
     # ---- phases ----------------------------------------------------------------------------------
+
+    def _phase_changed(self) -> None:
+        """Labelling starts with a fresh page: plots that are put into a page being shown may not build."""
+        if self.session.phase == "labelling" and pn.state.location is not None:
+            pn.state.location.reload = True
+        else:
+            self._show_phase()
 
     def _show_phase(self) -> None:
         show: dict[str, Callable[[], Any]] = {

@@ -39,6 +39,7 @@ class Page(param.Parameterized):
         self.session = session
         self.cards = cards
         self.document = pn.state.curdoc
+        self.is_served = self.document is not None and self.document.session_context is not None
         self._opened = 0
         self._unwatch: list[Callable[[], None]] = []
 
@@ -49,11 +50,10 @@ class Page(param.Parameterized):
 
     def hop(self, work: Callable[[], None]) -> None:
         """Run `work` with the document's lock held, from whatever thread; dropped when the page is gone."""
-        document = self.document
-        if document is None or document.session_context is None:
+        if not self.is_served:
             work()
-        else:
-            document.add_next_tick_callback(partial(self._guarded, work))
+        elif self.document.session_context is not None:
+            self.document.add_next_tick_callback(partial(self._guarded, work))
 
     def watch(self, owner: param.Parameterized, callback: Callable[..., None], *names: str) -> None:
         """Call ``callback()`` in this page whenever a parameter of a longer-lived object changes."""

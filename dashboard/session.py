@@ -92,9 +92,14 @@ class LabellingSession(param.Parameterized):
         self.reports: list[dict[str, Any]] = []
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="label log")
         self._lock = threading.RLock()
+        self._asked_by: dict[int, Queued] = {}
         self._unseen = 0  # decisions that no round has seen
         self._round_again = False
         self._closed = False
+
+    @param.depends("queue", watch=True)
+    def _remember_queue(self) -> None:
+        self._asked_by |= {queued.row: queued for queued in self.queue}
 
     # ---- life ------------------------------------------------------------------------------------
 
@@ -185,10 +190,12 @@ class LabellingSession(param.Parameterized):
 
     def item_state(self, row: int) -> dict[str, Any]:
         """The current answer on an item as ``{"status", "label", "note"}``; empty when there is none."""
-        state = self.state.items.get(self.workspace.ids.text(row))
+        item_id = self.workspace.ids.text(row)
+        state = self.state.items.get(item_id)
         if state is None:
-            return {}
-        return {"status": state.status, "label": state.label, "note": state.note}
+            note = self.state.notes.get(item_id)
+            return {"note": note} if note else {}
+        return {"status": state.status, "label": state.label, "note": self.state.notes.get(item_id)}
 
     def found(self) -> dict[str, int]:
         """Labels per class in the order of the taxonomy, classes without any included."""
@@ -204,7 +211,8 @@ class LabellingSession(param.Parameterized):
         ----------
         decisions
             Each has ``event_id``, ``row``, ``action`` (label, skip, unsure, flag, note), and where they
-            apply ``label`` (a class name), ``note``, ``dwell_ms`` and ``input``.
+            apply ``label`` (a class name), ``note``, ``dwell_ms``, ``input``, and ``round``: the round whose
+            queue showed the item.
 
         Returns
         -------
@@ -240,7 +248,7 @@ class LabellingSession(param.Parameterized):
         if action == Action.LABEL and label not in self.workspace.taxonomy.names:
             raise InputError(f"the class {label!r} does not exist (any more): reload the page and label again")
         item_id = self.workspace.ids.text(row)
-        asked = self._asked(row, item_id)
+        asked = self._asked(row, item_id, decision.get("round"))
         dwell = decision.get("dwell_ms")
         return Event(
             event_id=str(decision.get("event_id") or new_event_id()),
@@ -256,10 +264,13 @@ class LabellingSession(param.Parameterized):
             **asked,
         )
 
-    def _asked(self, row: int, item_id: str) -> dict[str, Any]:
-        """How the item came to be asked: by the queue, as it was before, or looked up by the user."""
-        queued = next((q for q in self.queue if q.row == row), None)
-        if queued is not None:
+    def _asked(self, row: int, item_id: str, number: int | None) -> dict[str, Any]:
+        """How the item came to be asked: by the queue of a round, as it was before, or looked up by the user.
+
+        A page may still show an item of an earlier round than the queue's: `number` is the one it shows.
+        """
+        queued = self._asked_by.get(row)
+        if queued is not None and number is not None:
             return {
                 "round": queued.round,
                 "strategy": queued.strategy,
@@ -269,8 +280,11 @@ class LabellingSession(param.Parameterized):
             }
         before = self.state.items.get(item_id)
         if before is not None:
-            return {"round": before.event.round, "strategy": before.event.strategy,
-                    "probability": before.event.probability}  # fmt: skip
+            return {
+                "round": before.event.round,
+                "strategy": before.event.strategy,
+                "probability": before.event.probability,
+            }
         return {"round": None, "strategy": "search", "probability": None}
 
     def _committed(self, events: Sequence[Event]) -> Commit:
@@ -282,7 +296,7 @@ class LabellingSession(param.Parameterized):
         with self._lock:
             changed = any(e.action != Action.NOTE for e in events)
             if changed:
-                self.queue = tuple(q for q in self.queue if not self._is_decided(q.row))
+                self.queue = tuple(q for q in self.queue if q.row not in rows)
                 self._unseen += len(events)
         self.committed = commit
         if self._round_is_due():
@@ -376,7 +390,7 @@ class LabellingSession(param.Parameterized):
         """The current labels as arrays, from the fold of the log."""
         taxonomy, ids = self.workspace.taxonomy, self.workspace.ids
         labelled, excluded = [], []
-        for item_id, item in self.state.items.items():
+        for item_id, item in list(self.state.items.items()):
             if item.status == "labelled":
                 labelled.append((item_id, taxonomy.index(item.label), item.event.strategy == "random"))
             else:

@@ -312,7 +312,7 @@ class Surface {
     const entry = this.current
     if (!entry || !this.items.has(entry.row)) return
     this.refusal = ''
-    const decision = {event_id: newId(), row: entry.row, action, label, note, input,
+    const decision = {event_id: newId(), row: entry.row, action, label, note, input, round: entry.round ?? null,
       dwell_ms: Math.round(performance.now() - this.shownAt)}
     this.outbox.add(decision)
     if (action === 'note') entry.state = {...(entry.state || {}), note}

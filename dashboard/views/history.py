@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 
 from ..page import Page
 from ..session import Commit, LabellingSession
+from .marks import COMPACT_TABLE, SMALL
 
 MOST_LISTED = 500
 COLUMNS = ["item", "answer", "when (UTC)", "by", "round", "strategy", "seconds", "note"]
@@ -28,7 +29,7 @@ class HistoryView(pn.viewable.Viewer):
         self.redo = pmui.Button(label="Redo (Z)", size="small", variant="outlined")
         self.undo.on_click(lambda _: page.deliver(self.session.undo(), self._stepped))
         self.redo.on_click(lambda _: page.deliver(self.session.redo(), self._stepped))
-        self.note = pn.pane.HTML("", margin=(8, 10), sizing_mode="stretch_width")
+        self.note = pn.pane.HTML("", margin=(8, 10), sizing_mode="stretch_width", styles=SMALL)
         self.table = pn.widgets.Tabulator(
             pd.DataFrame(columns=COLUMNS),
             disabled=True,
@@ -39,6 +40,7 @@ class HistoryView(pn.viewable.Viewer):
             sizing_mode="stretch_both",
             min_height=120,
             theme="simple",
+            stylesheets=[COMPACT_TABLE],
         )
         self.table.on_click(self._clicked)
         page.watch(self.session, self._load, "committed")

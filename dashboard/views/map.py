@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..page import Page
 from ..session import LabellingSession
 from ..worker import plane_path
-from .marks import mark
+from .marks import SMALL, mark
 from .raster import DARK, LIGHT, RasterScatter
 
 PLANE = ("principal component 1", "principal component 2")
@@ -35,7 +35,7 @@ class MapView(pn.viewable.Viewer):
         self.x_axis = pmui.Select(label="Across", options=axes, value=axes[0], size="small", width=190)
         self.y_axis = pmui.Select(label="Up", options=axes, value=axes[1], size="small", width=190)
         self.clear = pmui.Button(label="Clear selection", size="small", variant="outlined", visible=False)
-        self.note = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10))
+        self.note = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10), styles=SMALL)
         self.x_axis.param.watch(lambda _: self._load_axes(), "value")
         self.y_axis.param.watch(lambda _: self._load_axes(), "value")
         self.clear.on_click(lambda _: page.param.update(selection=np.empty(0, np.int64), selection_name=""))

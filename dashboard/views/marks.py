@@ -1,8 +1,16 @@
-"""The sign of each class: a shape beside its colour, the same on buttons, maps and charts."""
+"""What views share for the eye: the sign of each class (a shape beside its colour), sizes of text."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+
+SMALL = {"font-size": "13px"}
+COMPACT_TABLE = """
+:host .tabulator { font-size: 13px; }
+:host .tabulator-row .tabulator-cell, :host .tabulator .tabulator-header .tabulator-col-content { padding: 3px 8px; }
+:host .tabulator-row { min-height: 24px; cursor: pointer; }
+"""
 
 
 class Mark(NamedTuple):

@@ -38,7 +38,7 @@ class MetricsView(pn.viewable.Viewer):
             self._new_chart(), sizing_mode="stretch_both", min_height=120, linked_axes=False
         )
         self.measure.param.watch(lambda _: page.hop(self._draw), "value")
-        page.react(self._replace_chart, "dark")
+        page.react(self._draw, "dark")
         page.watch(self.session, self._draw, "report")
         page.watch(self.session, self._replace_chart, "taxonomy_revision")
         page.watch(self.session, self._write_table, "committed")
@@ -101,13 +101,13 @@ class MetricsView(pn.viewable.Viewer):
         """A chart with one curve a class; rounds and the measure change its data in place.
 
         Replacing a plot while the browser still builds the one before breaks both, so that is done for a
-        change of the classes or the theme only.
+        change of the classes only.
         """
         self.pipe = hv.streams.Pipe(data=None)
-        theme = DARK if self.page.dark else LIGHT
-        return hv.DynamicMap(lambda data: self._overlay(theme), streams=[self.pipe])
+        return hv.DynamicMap(lambda data: self._overlay(), streams=[self.pipe])
 
-    def _overlay(self, theme: Theme) -> hv.Overlay:
+    def _overlay(self) -> hv.Overlay:
+        theme = DARK if self.page.dark else LIGHT
         measure = MEASURES[self.measure.value]
         reports = self.session.reports[-MOST_ROUNDS:]
         elements = [
@@ -118,7 +118,7 @@ class MetricsView(pn.viewable.Viewer):
         return hv.Overlay(elements).opts(
             hv.opts.Overlay(
                 responsive=True, ylim=(-0.03, 1.03), xlabel="labels", ylabel=self.measure.value,
-                show_legend=False, show_grid=True, toolbar=None, hooks=[lambda plot, _: _paint(plot.state, theme)],
+                show_legend=False, show_grid=True, toolbar=None, framewise=True, hooks=[lambda plot, _: _paint(plot.state, theme)],
             )
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ import panel_material_ui as pmui
 from ..items import format_value
 from ..page import Page
 from ..session import LabellingSession
+from .marks import COMPACT_TABLE, SMALL
 
 MOST_LISTED = 5_000
 PAGE_SIZE = 50
@@ -27,7 +28,7 @@ class SelectionView(pn.viewable.Viewer):
         super().__init__()
         self.page = page
         self.session: LabellingSession = page.session
-        self.note = pn.pane.HTML("", sizing_mode="stretch_width", margin=(5, 10))
+        self.note = pn.pane.HTML("", sizing_mode="stretch_width", margin=(5, 10), styles=SMALL)
         self.table = pn.widgets.Tabulator(
             self._frame(np.empty(0, np.int64)),
             disabled=True,
@@ -39,6 +40,7 @@ class SelectionView(pn.viewable.Viewer):
             sizing_mode="stretch_both",
             min_height=120,
             theme="simple",
+            stylesheets=[COMPACT_TABLE],
         )
         self.table.on_click(self._clicked)
         page.react(self._load, "selection")

@@ -44,7 +44,7 @@ class StrategyView(pn.viewable.Viewer):
         strategies = {spec.label: name for name, spec in STRATEGIES.items()}
         bases = {label: name for label, name in strategies.items() if name != ANCHORS}
         classifiers = {spec.label: name for name, spec in CLASSIFIERS.items()}
-        small = {"size": "small", "width": 250}
+        small = {"size": "small", "width": 230}
         self.strategy = pmui.Select(
             label="Strategy", options=_with(strategies, settings.strategy), value=settings.strategy, **small
         )
@@ -78,18 +78,18 @@ class StrategyView(pn.viewable.Viewer):
         )
         names = self.session.workspace.taxonomy.names
         self.wanted = pmui.MultiChoice(
-            label="Classes that are looked for", options=names, value=self._wanted(), width=250
+            label="Classes that are looked for", options=names, value=self._wanted(), width=230
         )
-        self.new_class = pmui.TextInput(label="New class", size="small", width=160)
+        self.new_class = pmui.TextInput(label="New class", size="small", width=150)
         self.add_class = pmui.Button(label="Add", size="small", variant="outlined")
         self.prevalence = {name: self._prevalence_input(i, name) for i, name in enumerate(names)}
-        self.info = pn.pane.HTML("", sizing_mode="stretch_width", min_width=320)
+        self.info = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10), styles={"font-size": "13px"})
 
     def _prevalence_input(self, index: int, name: str) -> pmui.TextInput:
         given = next(((low, high) for i, low, high in self.session.settings.prevalence if i == index), None)
         return pmui.TextInput(
             label=f"Share of '{name}' in %", value="" if given is None else _range_text(*given),
-            placeholder="unknown; e.g. 0.1 to 1", size="small", width=250,
+            placeholder="unknown; e.g. 0.1 to 1", size="small", width=230,
         )  # fmt: skip
 
     def _wire(self) -> None:
@@ -107,14 +107,16 @@ class StrategyView(pn.viewable.Viewer):
         controls = pmui.Column(
             self.strategy, self.base, self.classifier, self.wanted,
             pmui.Row(self.new_class, self.add_class), self.retrain_every,
-        )  # fmt: skip
-        more = pmui.Column(
             self.query_correction, self.correction, self.random_share, self.anchors_above,
             pn.pane.HTML("<b>Your own guess of the prevalence</b>", margin=(5, 10)), self.prevalence_column,
+            width=270, styles={"height": "100%", "overflow-y": "auto", "overflow-x": "hidden"},
         )  # fmt: skip
-        return pmui.Row(
-            controls, more, self.info, sizing_mode="stretch_both", styles={"overflow": "auto"}, scroll="y-auto"
+        info = pmui.Column(
+            self.info,
+            sizing_mode="stretch_both",
+            styles={"height": "100%", "overflow-y": "auto", "min-width": "0"},
         )
+        return pmui.Row(controls, info, sizing_mode="stretch_both", styles={"height": "100%"})
 
     # ---- changes ---------------------------------------------------------------------------------
 

@@ -110,7 +110,9 @@ def main() -> None:
             roles.label = options.label
             roles.features = [name for name in roles.features if name != options.label]
             roles.shown = [name for name in roles.shown if name != options.label]
-            classes = sorted({v for v in workspace.table.column(options.label).cast("string").to_pylist() if v})[:9]
+            classes = sorted({v for v in workspace.table.column(options.label).cast("string").to_pylist() if v})[
+                :9
+            ]
         workspace.confirm(roles, classes, wanted=classes[-1:])
         served = conftest.Served(workspace)
         served.session.update_settings(classifier=options.classifier)

@@ -70,7 +70,7 @@ def page(browser: Any) -> Iterator[Any]:
     context.route("**/*", guard)
     one = context.new_page()
     one.elsewhere = elsewhere
-    one.on("pageerror", lambda error: errors.append(str(error)))
+    one.on("pageerror", lambda error: errors.append(f"{error} {error.stack}"))
     one.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     one.on("websocket", lambda ws: None if ws.url.startswith(LOCAL) else elsewhere.append(ws.url))
     yield one

@@ -62,9 +62,7 @@ def test_thirty_digits_by_keyboard_alone_with_undo_and_reload(page, serve, digit
         keyed[before] = key
         if number == 9:  # a slip of the finger, undone and mended
             page.keyboard.press("z")
-            page.wait_for_function(
-                "row => window.Bokeh && true", arg=before
-            )
+            page.wait_for_function("row => window.Bokeh && true", arg=before)
             playwright_expect(page.locator("section.surface")).to_have_attribute("data-row", str(before))
             wrong = str((int(key) + 1) % 10)
             press_and_wait(page, wrong)
@@ -103,7 +101,9 @@ def test_a_round_follows_two_classes_and_says_so_on_the_item(page, serve, digits
     press_and_wait(page, truth[wait_for_item(page)])
     playwright_expect(page.get_by_test_id("round-badge")).to_contain_text("round")
     playwright_expect(page.get_by_test_id("suggestion")).to_contain_text("Most likely")
-    playwright_expect(page.get_by_test_id("metrics-title")).to_have_text("On the labels you collected, not the pool")
+    playwright_expect(page.get_by_test_id("metrics-title")).to_have_text(
+        "On the labels you collected, not the pool"
+    )
 
 
 def test_skip_unsure_and_flag_are_three_things_and_never_a_class(page, serve, digits):
