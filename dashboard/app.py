@@ -137,6 +137,13 @@ class App:
     # ---- layout ----------------------------------------------------------------------------------
 
     def _labelling(self) -> pn.viewable.Viewable:
+        report = self.session.workspace.feature_report
+        if report.imputed and not self.session.state.n_events:
+            n_missing, n_columns = sum(report.imputed.values()), len(report.imputed)
+            self.page.tell(
+                f"{n_missing:,} missing values in {n_columns:,} feature columns count as the median of their column; "
+                "the Strategy tab lists them."
+            )
         self.views = {name: VIEWS[name](self.page) for name in self.layout.root.views()}
         return self._place(self.layout.root)
 

@@ -55,7 +55,7 @@ class Bar:
     """A progress bar on standard error for work that reports a share and what is being done."""
 
     def __init__(self) -> None:
-        self._bar = tqdm(total=100, bar_format="{desc:<38.38} {bar} {n:3.0f} %", leave=False)
+        self._bar = tqdm(total=100, bar_format="{desc:<38.38} {bar} {n:3.0f} %", leave=False, disable=None)
 
     def __call__(self, share: float, text: str) -> None:
         self._bar.set_description_str(text, refresh=False)

@@ -132,7 +132,7 @@ def run_plan(plan: Plan) -> pd.DataFrame:
         subject = prepare_subject(plan, Path(folder))
         runs = list(itertools.product(plan.strategies, plan.classifiers, plan.seeds))
         records: list[dict[str, Any]] = []
-        with tqdm(total=len(runs), desc="simulating", unit="run", leave=False) as bar:
+        with tqdm(total=len(runs), desc="simulating", unit="run", leave=False, disable=None) as bar:
             for result in _run_all(plan, subject, runs):
                 records += result
                 bar.update()

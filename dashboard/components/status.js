@@ -18,7 +18,7 @@ export function render({model}) {
   let pending = 0
   let late = false
   const paint = () => {
-    saved.textContent = pending ? (late ? `${pending} not saved` : 'saving…') : 'saved ✓'
+    saved.textContent = !model.round_text ? '' : pending ? (late ? `${pending} not saved` : 'saving…') : 'saved ✓'
     saved.classList.toggle('bad', late)
     round.textContent = model.round_text
     round.classList.toggle('running', model.running)

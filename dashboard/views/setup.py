@@ -66,7 +66,7 @@ class SetupView(pn.viewable.Viewer):
             value=", ".join(c.name for c in workspace.taxonomy if c.wanted), **wide,
         )  # fmt: skip
         self.infinite = pmui.Checkbox(label="Treat infinite values as missing", value=False)
-        self.start = pmui.Button(label="Start labelling", variant="contained", color="primary")
+        self.start = pmui.Button(label="Start labelling", variant="contained", color="primary", align="center")
         self.problem = pmui.Alert(alert_type="error", visible=False, sizing_mode="stretch_width")
         self._wire()
         if not workspace.taxonomy.names:
@@ -93,7 +93,7 @@ class SetupView(pn.viewable.Viewer):
         remarks = pn.pane.HTML(f"<ul style='margin:0;padding-left:1.2em'>{notes}</ul>" if notes else "",
                                sizing_mode="stretch_width")  # fmt: skip
         return pmui.Container(
-            heading,
+            pmui.Row(heading, self.start, sizing_mode="stretch_width"),
             self.problem,
             pmui.Row(self.classes, self.wanted, sizing_mode="stretch_width"),
             pmui.Row(self.id, self.label, sizing_mode="stretch_width"),
@@ -101,7 +101,7 @@ class SetupView(pn.viewable.Viewer):
             self.features,
             self.shown,
             pmui.Row(self.text, self.image, self.image_kind, sizing_mode="stretch_width"),
-            pmui.Row(self.start, self.infinite),
+            self.infinite,
             remarks,
             self._preview(),
             width_option="lg",

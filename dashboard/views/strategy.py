@@ -178,6 +178,10 @@ class StrategyView(pn.viewable.Viewer):
         chosen = STRATEGIES.get(self.session.settings.strategy)
         if chosen is not None:
             parts.append(f"<p><b>{escape(chosen.label)}.</b> {escape(chosen.description)}</p>")
+        notes = self.session.workspace.feature_report.notes()
+        if notes:
+            listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
+            parts.append(f"<p><b>Features.</b></p><ul style='padding-left:1.2em'>{listed}</ul>")
         self.info.object = f"<div data-testid='strategy-info'>{''.join(parts)}</div>"
 
     def _sentences(self, report: dict[str, Any]) -> str:
