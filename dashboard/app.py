@@ -83,8 +83,10 @@ class App:
         self.page.watch(session, self._phase_changed, "phase")
         self.page.watch(session, self._show_progress, "progress")
         self.page.watch(session, self._show_status, "report", "round_running", "committed", "taxonomy_revision")
+        self._is_loaded = not self.page.is_served
         self._show_phase()
         if self.page.is_served:
+            pn.state.onload(self._loaded)
             pn.state.on_session_destroyed(lambda _: self.page.close())
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -94,10 +96,17 @@ class App:
 
     def _phase_changed(self) -> None:
         """Labelling starts with a fresh page: plots that are put into a page being shown may not build."""
+        if not self._is_loaded or self._shown == self.session.phase:
+            return
         if self.session.phase == "labelling" and pn.state.location is not None:
             pn.state.location.reload = True
         else:
             self._show_phase()
+
+    def _loaded(self) -> None:
+        """The browser has the page: catch up with a phase that changed on the way, which it would not notice."""
+        self._is_loaded = True
+        self._phase_changed()
 
     def _show_phase(self) -> None:
         show: dict[str, Callable[[], Any]] = {
@@ -105,7 +114,8 @@ class App:
             "preparing": self._preparing,
             "labelling": self._labelling,
         }
-        self.main[:] = [show[self.session.phase]()]
+        self._shown = self.session.phase
+        self.main[:] = [show[self._shown]()]
         self._show_status()
 
     def _preparing(self) -> pn.viewable.Viewable:
