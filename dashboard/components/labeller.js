@@ -272,11 +272,15 @@ class Surface {
     else this.paintBadge()
   }
 
-  next() {
+  advance() {
     this.current = this.queue.shift() || null
     this.shownAt = performance.now()
     this.paintItem()
     this.preload()
+  }
+
+  next() {
+    this.advance()
     this.tell({type: 'current', row: this.current ? this.current.row : null})
   }
 
@@ -316,8 +320,8 @@ class Surface {
       dwell_ms: Math.round(performance.now() - this.shownAt)}
     this.outbox.add(decision)
     if (action === 'note') entry.state = {...(entry.state || {}), note}
-    else this.next()
-    this.tell({type: 'decide', decisions: [decision]})
+    else this.advance()
+    this.tell({type: 'decide', decisions: [decision], current: this.current ? this.current.row : null})
     this.paintStatus()
   }
 

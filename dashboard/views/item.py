@@ -112,18 +112,22 @@ class ItemView(pn.viewable.Viewer):
     def _on_message(self, message: dict[str, Any]) -> None:
         kind = message.get("type")
         if kind == "current":
-            row = message.get("row")
-            self.page.current = row if isinstance(row, int) else None
+            self._set_current(message.get("row"))
         elif kind == "hello":
-            self._send_queue()
+            self.page.hop(self._send_queue)
             self._decide(message.get("decisions") or [])
         elif kind == "decide":
             self._decide(message.get("decisions") or [])
+            if "current" in message:
+                self._set_current(message["current"])
         elif kind in ("undo", "redo"):
             event_id = str(message.get("event_id"))
             self._mine.add(event_id)
             step = self.session.undo if kind == "undo" else self.session.redo
             self._when_done(step(event_id), [], lambda commit: self._stepped(kind, commit))
+
+    def _set_current(self, row: Any) -> None:
+        self.page.current = row if isinstance(row, int) else None
 
     def _decide(self, decisions: list[dict[str, Any]]) -> None:
         """Each answer is stored by itself: one that is refused must not hold back the others."""
