@@ -47,8 +47,8 @@ class Anchors(QueryStrategy):
     name = "anchors"
     label = "Anchors"
     description = (
-        "Another strategy, among the neighbours of labelled items only (AnchorAL): affords a strong model on a large "
-        "pool, but does not look elsewhere."
+        "Another strategy, among the neighbours of labelled items only (AnchorAL): affords a strong model on a "
+        "large pool, but does not look elsewhere."
     )
 
     def __init__(

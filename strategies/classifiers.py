@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -24,6 +26,25 @@ class ClassifierSpec:
     fast: bool
 
 
+class ShrinkageLDA(LinearDiscriminantAnalysis):
+    """Linear discriminants with Ledoit and Wolf's shrinkage, which also fit one label a class.
+
+    With no class of two labels there is no scatter to learn: the classes then have unit covariance, that
+    of standardised features, so that the nearest class is the most likely one.
+    """
+
+    def fit(self, X: NDArray[np.floating], y: NDArray[Any]) -> ShrinkageLDA:
+        """Fit to ``(n_labels, n_features)`` and classes ``(n_labels,)``."""
+        values, classes = np.asarray(X, np.float64), np.asarray(y)
+        if len(classes) <= len(np.unique(classes)):
+            n_features = values.shape[1]
+            # Each item, moved by ± sqrt(n_features) along each axis, has exactly unit covariance.
+            steps = np.sqrt(n_features) * np.concatenate([np.eye(n_features), -np.eye(n_features)])
+            values = (values[:, None, :] + steps[None]).reshape(-1, n_features)
+            classes = np.repeat(classes, len(steps))
+        return super().fit(values, classes)
+
+
 def _logistic(seed: int) -> LogisticRegression:
     # Not class-balanced: balanced fits find far fewer rare items when their boundary is queried.
     return LogisticRegression(max_iter=1000, random_state=seed)
@@ -38,8 +59,8 @@ def _boosting(seed: int) -> HistGradientBoostingClassifier:
     return HistGradientBoostingClassifier(early_stopping=False, min_samples_leaf=3, random_state=seed)
 
 
-def _lda(seed: int) -> LinearDiscriminantAnalysis:
-    return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+def _lda(seed: int) -> ShrinkageLDA:
+    return ShrinkageLDA(solver="lsqr", shrinkage="auto")
 
 
 CLASSIFIERS: dict[str, ClassifierSpec] = {

@@ -61,7 +61,10 @@ class Top(QueryStrategy):
 
 def _rarest_column(learner: Any, known: NDArray[Any]) -> int:
     y = np.asarray(getattr(learner, "y_training", ()))
-    return int(np.argmin([np.count_nonzero(y == c) or np.inf for c in known])) if len(y) else len(known) - 1
+    if not len(y):
+        return len(known) - 1
+    counts = np.array([np.count_nonzero(y == c) for c in known])
+    return int(np.where(counts > 0, counts, len(y) + 1).argmin())
 
 
 @dataclass(frozen=True)

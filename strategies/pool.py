@@ -124,7 +124,8 @@ def _distances(queries: NDArray[np.float32], values: NDArray[np.float32], metric
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(norms > 0, norms, 1)
+    norms[norms == 0] = 1
+    return vectors / norms
 
 
 class Pool:

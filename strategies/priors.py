@@ -101,10 +101,10 @@ def prevalence_from_ranges(ranges: Sequence[tuple[int, float, float]], others: N
         point[index], low[index], high[index] = np.sqrt(least * most), least, most
     free = np.isnan(point)
     left = 1.0 - np.nansum(point)
-    if left <= 0 and free.any():
+    if left < -1e-9 and free.any():
         raise ValueError("the prevalences given add up to more than 100 %: lower one of them")
     weights = np.where(free, np.maximum(others, 1e-12), 0.0)
-    point = np.where(free, left * weights / max(weights.sum(), 1e-300), point)
+    point = np.where(free, max(left, 1e-9) * weights / max(weights.sum(), 1e-300), point)
     return Prevalence(point / point.sum(), low, high)
 
 

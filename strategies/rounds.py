@@ -122,7 +122,13 @@ def run_round(pool: Pool, labels: Labels, settings: RoundSettings, rng: np.rando
     if len(np.unique(labels.classes)) < 2 or not len(rows):
         return _round_without_model(pool, labels, settings, rows, rng)
     turn = _Turn(pool, labels, settings, rows, rng)
-    return turn.run()
+    try:
+        learner = turn.fit()
+    except Exception as error:
+        reason = f"classifier {settings.classifier} could not be fitted ({type(error).__name__}: {error})"
+        message = f"{reason}; the items of this round come from the cold start"
+        return _round_without_model(pool, labels, settings, rows, rng, (message,))
+    return turn.run(learner)
 
 
 class _Clock:
@@ -139,10 +145,12 @@ class _Clock:
 
 
 def _round_without_model(
-    pool: Pool, labels: Labels, settings: RoundSettings, rows: NDArray[np.int64], rng: np.random.Generator
-) -> Round:
+    pool: Pool, labels: Labels, settings: RoundSettings, rows: NDArray[np.int64], rng: np.random.Generator,
+    messages: tuple[str, ...] = (),
+) -> Round:  # fmt: skip
     clock = _Clock()
-    messages = () if len(rows) else ("every item has an answer: nothing is left to ask",)
+    if not len(rows):
+        messages = (*messages, "every item has an answer: nothing is left to ask")
     with clock.measure("query"):
         cold = cold_start(Rows(pool.X, rows), settings.n_queries, rng)
     queries = QueryList(rows[cold.positions], cold.arms, cold.probability, cold.scores)
@@ -210,15 +218,19 @@ class _Turn:
         self.candidates = Rows(pool.X, rows)
         self.subpool_size: int | None = None
         self.n_scored = len(rows)
+        self.query_correction = Correction.NONE
 
-    def run(self) -> Round:
-        """Fit, query, measure."""
+    def fit(self) -> ActiveLearner:
+        """The learner on the labels."""
+        with self.clock.measure("fit"):
+            return self._learner()
+
+    def run(self, learner: ActiveLearner) -> Round:
+        """Query, show, measure."""
         labels = self.labels
         prior = class_prior(labels.classes, labels.n_classes)
         prevalence, source = _prevalence(self.pool, labels, self.settings, prior)
         self.known_prevalence = prevalence.point if np.isfinite(prevalence.point).all() else None
-        with self.clock.measure("fit"):
-            learner = self._learner()
         with self.clock.measure("query"):
             queries = self._queries(learner)
             shown, correction = self._shown(learner, queries)
@@ -233,7 +245,7 @@ class _Turn:
             prevalence_high=prevalence.high,
             prevalence_source=source,
             correction=correction,
-            query_correction=self._in_force(self.settings.query_correction).value,
+            query_correction=self.query_correction.value,
             n_labels=len(labels.rows),
             n_available=len(self.rows),
             n_scored=self.n_scored,
@@ -321,6 +333,7 @@ class _Turn:
         strategy: Any = make_strategy(name, settings.wanted)
         correction = self._in_force(settings.query_correction)
         if correction != Correction.NONE and isinstance(strategy, QueryStrategy):
+            self.query_correction = correction
             strategy = PriorCorrected(strategy, self._prevalence_of(learner), correction)
         too_large = len(self.rows) > settings.anchors_above and not self.spec.fast
         if by_anchors or (too_large and name != RandomSampling.name):
@@ -336,6 +349,15 @@ class _Turn:
     def _shown(self, learner: ActiveLearner, queries: QueryList) -> tuple[NDArray[np.float64], str]:
         """Probabilities of the queries after the correction for showing, and which one is in force."""
         shown = np.zeros((len(queries.rows), self.labels.n_classes))
+        try:
+            return self._predicted(learner, queries, shown)
+        except Exception as error:
+            self.messages.append(f"the probabilities could not be predicted ({type(error).__name__}: {error})")
+            return np.full_like(shown, np.nan), Correction.NONE.value
+
+    def _predicted(
+        self, learner: ActiveLearner, queries: QueryList, shown: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], str]:
         correction = self._in_force(self.settings.correction)
         model: Any = learner
         if correction != Correction.NONE:

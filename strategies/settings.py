@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from math import sqrt
 from typing import Any
 
 from .classifiers import classifier_spec
@@ -11,9 +12,9 @@ from .priors import Correction
 from .registry import check_strategy
 
 METRICS = ("euclidean", "cosine")
-BOUNDS: dict[str, tuple[float, float]] = {
+BOUNDS: dict[str, tuple[float, float]] = {"random_share": (0, 1)}
+COUNTS: dict[str, tuple[int, int]] = {
     "n_queries": (1, 10_000),
-    "random_share": (0, 1),
     "anchors_above": (0, 10**12),
     "n_anchors": (1, 1_000),
     "n_neighbors": (1, 100_000),
@@ -90,33 +91,59 @@ class RoundSettings:
         if unknown:
             raise ValueError(f"there is no setting '{unknown[0]}': the settings are {', '.join(sorted(known))}")
         given = dict(values)
-        if "prevalence" in given:
-            given["prevalence"] = tuple((int(i), float(low), float(high)) for i, low, high in given["prevalence"])
-        if "wanted" in given:
-            given["wanted"] = tuple(int(i) for i in given["wanted"])
+        for name, shape, parse in (
+            ("prevalence", "a list of (class index, low share, high share)", _ranges),
+            ("wanted", "a list of class indices", _indices),
+        ):
+            if name in given:
+                try:
+                    given[name] = parse(given[name])
+                except (TypeError, ValueError) as error:
+                    raise ValueError(f"{name} is {given[name]!r}: it must be {shape}") from error
         settings = cls(**given)
         settings.check()
         return settings
 
     def check(self) -> None:
         """Raise ValueError for a setting that is not allowed."""
-        for name, (low, high) in BOUNDS.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                raise ValueError(f"{name} is {value!r}: it must be a number from {low:,} to {high:,}")
+        for limits, kinds, what in ((COUNTS, int, "a whole number"), (BOUNDS, int | float, "a number")):
+            for name, (low, high) in limits.items():
+                value = getattr(self, name)
+                if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+                    raise ValueError(f"{name} is {value!r}: it must be {what} from {low:,} to {high:,}")
+        self._check_names()
+        self._check_prevalence()
+
+    def _check_names(self) -> None:
+        for name in ("strategy", "base", "classifier"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} is {getattr(self, name)!r}: it must be a name")
+        if not isinstance(self.cross_validate, bool):
+            raise ValueError(f"cross_validate is {self.cross_validate!r}: it must be true or false")
         for name in ("correction", "query_correction"):
             if getattr(self, name) not in list(Correction):
                 allowed = ", ".join(Correction)
                 raise ValueError(f"{name} is {getattr(self, name)!r}: it must be one of {allowed}")
         if self.metric not in METRICS:
             raise ValueError(f"metric is {self.metric!r}: it must be one of {', '.join(METRICS)}")
+        check_strategy(self.strategy)
+        check_strategy(self.base, allow_anchors=False)
+        classifier_spec(self.classifier)
+
+    def _check_prevalence(self) -> None:
         for index, low, high in self.prevalence:
             if index < 0 or not 0 < low <= high < 1:
                 raise ValueError(
                     f"prevalence has {(index, low, high)}: shares must lie between 0 and 1, low first"
                 )
-        if sum(low for _, low, _ in self.prevalence) >= 1:
+        # Rounds work with the geometric means, so it is those that have to fit.
+        if sum(sqrt(low * high) for _, low, high in self.prevalence) > 1 + 1e-9:
             raise ValueError("the prevalences given add up to more than 100 %: lower one of them")
-        check_strategy(self.strategy)
-        check_strategy(self.base, allow_anchors=False)
-        classifier_spec(self.classifier)
+
+
+def _ranges(values: Any) -> tuple[tuple[int, float, float], ...]:
+    return tuple((int(i), float(low), float(high)) for i, low, high in values)
+
+
+def _indices(values: Any) -> tuple[int, ...]:
+    return tuple(int(i) for i in values)
