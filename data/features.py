@@ -52,7 +52,7 @@ class FeatureReport:
     def notes(self) -> list[str]:
         """What a user should know, in sentences."""
         notes = [
-            f"{count:,} missing values of '{name}' count as its median, {self.medians[name]:.6g}."
+            f"'{name}': {count:,} missing, counted as the median ({self.medians[name]:.6g})."
             for name, count in self.imputed.items()
         ]
         return notes + [f"'{name}' is not a feature: {why}." for name, why in self.left_out.items()]

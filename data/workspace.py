@@ -275,6 +275,13 @@ class Workspace:
             ]
         )  # fmt: skip
 
+    def truth(self) -> list[str | None] | None:
+        """The label column as text, missing ones None, in the order of the table; None without such a column."""
+        if self.roles.label is None:
+            return None
+        texts: list[str | None] = label_texts(self.table, self.roles.label).to_pylist()
+        return texts
+
     # ---- what it holds ---------------------------------------------------------------------------
 
     @cached_property

@@ -145,7 +145,9 @@ def test_an_event_comes_back_as_it_was_sent(log):
     assert log.events() == [stored]
 
 
-@given(moment=st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2200, 1, 1)), hours=st.integers(-12, 12))
+@given(
+    moment=st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2200, 1, 1)), hours=st.integers(-12, 12)
+)
 @settings(max_examples=50, deadline=None)
 def test_times_keep_their_microseconds_and_become_utc(tmp_path_factory, moment, hours):
     aware = moment.replace(tzinfo=timezone(timedelta(hours=hours)))

@@ -1,0 +1,132 @@
+"""Roles: what is guessed, and the sentence for every role that does not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from rareloop.data.errors import InputError
+from rareloop.data.roles import Roles, check_roles, guess_roles, item_ids, label_counts
+from rareloop.data.samples import digits, sky
+from rareloop.data.tables import import_table
+
+N = 120
+
+
+def make(tmp_path, **columns):
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    return import_table(tmp_path / "t.parquet", tmp_path / "c.arrow")
+
+
+def basic(**more):
+    rng = np.random.default_rng(0)
+    return {"id": [f"i{i}" for i in range(N)], "x": rng.normal(size=N), "y2": rng.normal(size=N)} | more
+
+
+def test_a_catalogue_is_understood(tmp_path):
+    pq.write_table(sky(5_000), tmp_path / "t.parquet")
+    roles = guess_roles(import_table(tmp_path / "t.parquet", tmp_path / "c.arrow"))
+    assert (roles.id, roles.label, roles.label_use) == ("id", "kind", "truth")
+    assert {"g_r", "parallax", "ra"} <= set(roles.features)
+    assert "kind" not in roles.features + roles.shown
+
+
+def test_pixels_are_features_and_picture(tmp_path):
+    pq.write_table(digits(), tmp_path / "t.parquet")
+    roles = guess_roles(import_table(tmp_path / "t.parquet", tmp_path / "c.arrow"))
+    assert (roles.image, roles.image_kind, roles.label) == ("pixels", "array", "digit")
+    assert "pixels" in roles.features
+
+
+def test_texts_pictures_and_partial_labels_are_understood(tmp_path):
+    table = make(
+        tmp_path,
+        **basic(
+            review=["this is a long sentence about a thing that somebody bought, number %d" % i for i in range(N)],
+            picture=[f"img/{i}.jpg" for i in range(N)],
+            label=["spam" if i == 3 else "ham" if i == 5 else None for i in range(N)],
+        ),
+    )
+    roles = guess_roles(table)
+    assert roles.text == ["review"]
+    assert (roles.image, roles.image_kind) == ("picture", "path")
+    assert (roles.label, roles.label_use) == ("label", "start")
+
+
+def test_addresses_of_pictures_are_not_paths(tmp_path):
+    table = make(tmp_path, **basic(cutout=[f"https://example.org/{i}.png?size=3" for i in range(N)]))
+    assert guess_roles(table).image_kind == "url"
+
+
+def test_what_follows_from_the_label_is_neither_learnt_from_nor_shown(tmp_path):
+    kinds = ["star", "galaxy", "quasar"] * (N // 3)
+    table = make(
+        tmp_path, **basic(kind=kinds, code=[kinds.index(k) for k in kinds], is_star=[k == "star" for k in kinds])
+    )
+    roles = guess_roles(table)
+    assert not {"code", "is_star"} & set(roles.features + roles.shown)
+    assert any("code" in note for note in roles.notes)
+
+
+def test_constants_and_empty_columns_are_left_out_and_said(tmp_path):
+    table = make(tmp_path, **basic(c=[1.0] * N, e=pa.array([None] * N, pa.float64())))
+    roles = guess_roles(table)
+    assert roles.features == ["x", "y2"]
+    assert len([note for note in roles.notes if "'c'" in note or "'e'" in note]) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "column", "part"),
+    [
+        ({"id": "nme"}, None, "no column 'nme'.*'name'"),
+        ({"id": "name"}, ["a"] * N, "'name'.*more than once.*'a' in the rows 0 and 1"),
+        ({"id": "name"}, ["a", None] + [f"n{i}" for i in range(N - 2)], "'name' has no value in 1 rows.*row 1"),
+        ({"features": ["name"]}, [f"n{i}" for i in range(N)], "'name' is text.*120"),
+        ({"features": ["name"]}, [4.0] * N, "'name' is constant"),
+        ({"features": ["name"]}, pa.array([None] * N, pa.float32()), "'name' has no values"),
+        ({"features": ["name"]}, [[1.0] * (1 + i % 2) for i in range(N)], "'name' holds lists"),
+        ({"features": []}, None, "no feature"),
+        ({"label": "name", "label_use": "truth"}, ["only"] * N, "'name' has one class only"),
+        ({"label": "name", "label_use": "start"}, pa.array([None] * N, pa.string()), "'name' is empty"),
+    ],
+)
+def test_a_role_that_does_not_fit_is_refused_with_one_sentence(tmp_path, change, column, part):
+    table = make(tmp_path, **basic(name=column if column is not None else ["x"] * N))
+    roles = Roles(**{"id": "id", "features": ["x"]} | change)
+    with pytest.raises(InputError, match=part) as caught:
+        check_roles(table, roles)
+    assert "\n" not in str(caught.value)
+
+
+def test_roles_that_fit_are_accepted(tmp_path):
+    table = make(tmp_path, **basic(group=["a", "b", "c", None] * (N // 4)))
+    check_roles(table, Roles(id=None, features=["x", "group"], shown=["id"]))
+
+
+@pytest.mark.parametrize("kind", ["text", "integer", "row"])
+def test_identifiers_lead_to_rows_and_back(tmp_path, kind):
+    column = {"text": [f"i{i}" for i in range(N)], "integer": list(range(1000, 1000 + N)), "row": list(range(N))}[
+        kind
+    ]
+    table = make(tmp_path, key=column, x=np.arange(N, dtype=float))
+    ids = item_ids(table, Roles(id=None if kind == "row" else "key"))
+    rows = np.array([5, 0, N - 1])
+    assert ids.rows(ids.texts(rows)).tolist() == rows.tolist()
+    assert ids.text(7) == str(column[7])
+    assert ids.row(ids.text(7)) == 7
+    for wrong in ("nowhere", "-1", "999999"):
+        with pytest.raises(KeyError):
+            ids.row(wrong)
+
+
+def test_labels_are_text_without_decimals(tmp_path):
+    table = make(tmp_path, y=pa.array([3.0, 3.0, None, 1.0]), b=[True, False, True, True], s=["", "a", None, "a"])
+    assert label_counts(table, "y") == {"3": 2, "1": 1}
+    assert label_counts(table, "b") == {"true": 3, "false": 1}
+    assert label_counts(table, "s") == {"a": 2}
+
+
+def test_roles_survive_plain_values():
+    roles = Roles(id="a", features=["x"], image="p", image_kind="path", notes=["n"])
+    assert Roles.from_dict(roles.to_dict()) == roles

@@ -1,0 +1,223 @@
+"""The workspace: made, opened, locked, changed underneath, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+from rareloop.data.errors import InputError
+from rareloop.data.labels import Action, Event, new_event_id
+from rareloop.data.taxonomy import RESERVED_KEYS, Taxonomy
+from rareloop.data.workspace import SCHEMA_VERSION, Workspace, workspace_folder
+
+
+def table(n=100, seed=0):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame({"id": [f"i{i}" for i in range(n)], "x": rng.normal(size=n), "y2": rng.normal(size=n)})
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "survey.csv"
+    table().to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def workspace(source):
+    made = Workspace.create(workspace_folder(source), source)
+    made.confirm(made.roles, ["rare", "other"], wanted=["rare"])
+    made.prepare()
+    yield made
+    made.close()
+
+
+def label(workspace, item, name="rare"):
+    now = datetime.now(UTC)
+    return workspace.log.append(Event(new_event_id(), Action.LABEL, item, "ann", now, label=name))
+
+
+def test_it_is_made_beside_the_table_and_opens_as_it_was(workspace, source):
+    assert workspace.folder == source.parent / "survey.rareloop"
+    label(workspace, "i7")
+    again = Workspace.open(workspace.folder)
+    assert again.is_ready
+    assert again.roles == workspace.roles
+    assert again.taxonomy.to_list() == workspace.taxonomy.to_list()
+    assert again.features.shape == (100, 2)
+    assert again.log.state().items["i7"].label == "rare"
+    assert again.notes == []
+    again.close()
+
+
+def test_comments_of_the_user_survive_a_save(workspace):
+    path = workspace.folder / "workspace.toml"
+    path.write_text("# my own words\n" + path.read_text())
+    again = Workspace.open(workspace.folder)
+    again.settings["retrain_every"] = 7
+    again.save()
+    text = path.read_text()
+    assert "# my own words" in text
+    assert tomllib.loads(text)["settings"]["retrain_every"] == 7
+
+
+def test_a_changed_table_is_refused_and_can_be_accepted(workspace, source):
+    label(workspace, "i3")
+    workspace.close()
+    changed = table().assign(x=lambda f: f["x"] + 1)
+    pd.concat([changed, table(5, 1).assign(id=[f"n{i}" for i in range(5)])]).to_csv(source, index=False)
+    with pytest.raises(InputError, match="has changed since.*--accept-change"):
+        Workspace.open(workspace.folder)
+    again = Workspace.open(workspace.folder, accept_change=True)
+    assert again.table.n_rows == 105
+    assert not again.is_ready  # the features are made anew
+    again.prepare()
+    assert again.features.shape == (105, 2)
+    assert again.log.state().items["i3"].label == "rare"
+    again.close()
+    Workspace.open(workspace.folder).close()
+
+
+def test_a_changed_table_that_lost_an_answered_item_is_never_accepted(workspace, source):
+    label(workspace, "i3")
+    workspace.close()
+    table().query("id != 'i3'").to_csv(source, index=False)
+    with pytest.raises(InputError, match="lost 1 items.*'i3'"):
+        Workspace.open(workspace.folder, accept_change=True)
+    table().to_csv(source, index=False)
+    again = Workspace.open(workspace.folder)
+    assert again.is_ready
+    assert again.log.state().items["i3"].label == "rare"
+    again.close()
+
+
+def test_a_table_that_is_gone_is_said_and_the_copy_used(workspace, source):
+    source.unlink()
+    again = Workspace.open(workspace.folder)
+    assert again.table.n_rows == 100
+    assert "not there any more" in again.notes[0]
+
+
+def test_caches_that_were_deleted_are_made_anew(workspace):
+    for path in (workspace.folder / "cache").iterdir():
+        path.unlink()
+    again = Workspace.open(workspace.folder)
+    assert again.table.n_rows == 100
+    assert not again.is_ready
+    again.prepare()
+    assert again.is_ready
+
+
+def test_a_newer_workspace_is_left_alone(workspace):
+    path = workspace.folder / "workspace.toml"
+    text = re.sub(r"schema_version = \d+", f"schema_version = {SCHEMA_VERSION + 1}", path.read_text())
+    path.write_text(text)
+    with pytest.raises(InputError, match="newer rareloop"):
+        Workspace.open(workspace.folder)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("content", "part"), [("x = [", "is damaged"), ("a = 1", "no schema_version"), (None, "is no workspace")]
+)
+def test_what_is_no_workspace_is_said(tmp_path, content, part):
+    if content is not None:
+        (tmp_path / "workspace.toml").write_text(content)
+    with pytest.raises(InputError, match=part):
+        Workspace.open(tmp_path)
+
+
+def test_a_folder_with_something_else_in_it_is_not_taken(tmp_path, source):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("precious")
+    with pytest.raises(InputError, match="is no workspace"):
+        Workspace.create(folder, source)
+    assert (folder / "thesis.txt").read_text() == "precious"
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path, source):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="--workspace"):
+        Workspace.create(tmp_path / "file" / "w.rareloop", source)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_an_unwritable_folder_is_said(tmp_path, source):
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="cannot be written.*--workspace"):
+        Workspace.create(tmp_path / "w.rareloop", source)
+    tmp_path.chmod(0o700)
+
+
+def test_a_table_that_cannot_be_read_leaves_no_folder_behind(tmp_path):
+    bad = tmp_path / "bad.csv"
+    bad.write_text("a,b\n")
+    with pytest.raises(InputError):
+        Workspace.create(tmp_path / "bad.rareloop", bad)
+    assert not (tmp_path / "bad.rareloop").exists()
+
+
+def test_one_server_at_a_time(workspace):
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    lock = workspace.folder / "lock.json"
+    lock.write_text(json.dumps({"pid": other.pid, "url": "http://here/"}))
+    with pytest.raises(InputError, match=rf"process {other.pid}, http://here/"):
+        workspace.lock("mine")
+    other.communicate(b"\n")
+    workspace.lock("mine")  # its process is gone: taken over
+    assert json.loads(lock.read_text())["pid"] == os.getpid()
+    workspace.release()
+    assert not lock.exists()
+
+
+def test_labels_to_start_from_are_entered_once(tmp_path):
+    frame = table().assign(label=["quasar" if i == 4 else "star" if i < 30 else None for i in range(100)])
+    path = tmp_path / "t.csv"
+    frame.to_csv(path, index=False)
+    made = Workspace.create(tmp_path / "t.rareloop", path)
+    assert made.roles.label_use == "start"
+    made.confirm(made.roles, [])
+    for _ in range(2):
+        made.prepare()
+    assert made.log.state().counts == {"star": 29, "quasar": 1}
+    assert {e.input for e in made.log.events()} == {"table"}
+    assert made.truth() is not None
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("classes", "wanted", "part"),
+    [(["a"], [], "at least two"), (["a", "a"], [], "two classes named 'a'"), (["a", " "], [], "needs a name"),
+     (["a", "b"], ["c"], "'c' is looked for")],
+)  # fmt: skip
+def test_classes_that_cannot_be_are_refused_and_nothing_changes(source, classes, wanted, part):
+    made = Workspace.create(workspace_folder(source), source)
+    with pytest.raises(InputError, match=part):
+        made.confirm(made.roles, classes, wanted=wanted)
+    assert not Workspace.open(made.folder).is_confirmed
+
+
+def test_keys_are_the_names_where_names_are_single_characters():
+    assert [c.key for c in Taxonomy(["3", "a", "7"])] == ["3", "a", "7"]
+    assert [c.key for c in Taxonomy(["star", "b"])] == ["1", "2"]
+    assert [c.key for c in Taxonomy(["u", "a"])] == ["1", "2"]  # u is taken by 'unsure'
+    many = Taxonomy([f"c{i}" for i in range(13)])
+    keys = [c.key for c in many if c.key]
+    assert len(set(keys)) == len(keys) == 10
+    assert not set(keys) & RESERVED_KEYS
+    assert many.add("late").key == ""
+
+
+def test_a_wanted_class_has_a_colour_of_its_own():
+    taxonomy = Taxonomy([f"c{i}" for i in range(8)], wanted=["c3"])
+    colours = [c.colour for c in taxonomy]
+    assert colours.count(taxonomy[3].colour) == 1
