@@ -176,14 +176,17 @@ class Worker:
         """
         future: Future[Any] = Future()
         with self._lock:
-            connection = self._ensure()
             number = next(self._numbers)
-            self._waiting[number] = (connection, future, progress)
-            try:
-                connection.send((number, task, arguments))
-            except OSError as error:
-                del self._waiting[number]
-                future.set_exception(WorkerStoppedError(str(error)))
+            for _ in range(2):  # a process that died unnoticed is replaced once
+                connection = self._ensure()
+                self._waiting[number] = (connection, future, progress)
+                try:
+                    connection.send((number, task, arguments))
+                    return future
+                except OSError:
+                    del self._waiting[number]
+                    self._process = self._connection = None
+        future.set_exception(WorkerStoppedError("the model's process cannot be reached"))
         return future
 
     def close(self) -> None:
@@ -241,6 +244,8 @@ class Worker:
     def _fail(self, connection: Connection) -> None:
         """Fail what was asked over a connection that has ended; a newer process has its own."""
         with self._lock:
+            if self._connection is connection:
+                self._process = self._connection = None
             lost = [number for number, entry in self._waiting.items() if entry[0] is connection]
             futures = [self._waiting.pop(number)[1] for number in lost]
         for future in futures:
