@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
-
 from rareloop.strategies.anchors import Anchors
 from rareloop.strategies.pool import Rows
 from rareloop.strategies.uncertainty import Margin
+from sklearn.linear_model import LogisticRegression
 
 #: One labelled item of each class; the pool lies between them, with one item far away.
 LABELLED = np.array([[0.0], [10.0]], np.float32)

@@ -2,16 +2,15 @@
 
 import numpy as np
 import pytest
+from rareloop.strategies import pool as pool_module
+from rareloop.strategies.pool import Pool, Rows, blocks, nearest, pca_plane, predict_proba
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
-from rareloop.strategies import pool as pool_module
-from rareloop.strategies.pool import Pool, Rows, blocks, nearest, pca_plane, predict_proba
 
-
-@pytest.fixture
-def X():
+@pytest.fixture(name="X")
+def matrix():
     return np.random.default_rng(0).normal(size=(500, 6)).astype(np.float32)
 
 

@@ -1,0 +1,30 @@
+"""Small pools with rare classes, and labels on them."""
+
+import numpy as np
+from rareloop.strategies.rounds import Labels
+
+
+def blobs(n_items=600, n_classes=3, share=0.03, seed=0, n_features=4):
+    """Class 0 is common; each other class is a rare blob of its own. The matrix is read-only."""
+    rng = np.random.default_rng(seed)
+    y = np.zeros(n_items, np.int64)
+    n_rare = max(int(share * n_items), 4)
+    rows = rng.permutation(n_items)
+    for c in range(1, n_classes):
+        y[rows[(c - 1) * n_rare : c * n_rare]] = c
+    centres = np.zeros((n_classes, n_features))
+    centres[1:] = 4 * rng.choice([-1, 1], (n_classes - 1, n_features))
+    X = (centres[y] + rng.normal(size=(n_items, n_features))).astype(np.float32)
+    X.setflags(write=False)
+    return X, y
+
+
+def labels_of(y, n_each=4, n_classes=None, excluded=(), n_uniform=0, seed=0):
+    """Labels of `n_each` items a class, and of `n_uniform` that were drawn at random."""
+    rng = np.random.default_rng(seed)
+    picked = np.concatenate([rng.permutation(np.flatnonzero(y == c))[:n_each] for c in np.unique(y)])
+    rest = np.setdiff1d(np.arange(len(y)), np.r_[picked, np.array(excluded, np.int64)])
+    drawn = rng.choice(rest, n_uniform, replace=False)
+    rows = np.r_[picked, drawn].astype(np.int64)
+    uniform = np.r_[np.zeros(len(picked), bool), np.ones(n_uniform, bool)]
+    return Labels(rows, y[rows], uniform, np.array(excluded, np.int64), n_classes or int(y.max()) + 1)

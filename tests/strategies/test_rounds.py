@@ -1,0 +1,315 @@
+"""One turn of the loop."""
+
+import json
+import re
+import sys
+import types
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rareloop.strategies import STRATEGIES
+from rareloop.strategies.classifiers import CLASSIFIERS
+from rareloop.strategies.pool import Pool
+from rareloop.strategies.rounds import Labels, RoundSettings, run_round
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
+
+from .pools import blobs, labels_of
+
+NOTHING = np.empty(0, np.int64)
+GIVEN = ((1, 0.02, 0.04), (2, 0.02, 0.04))
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Boosting on a few rows takes minutes when its threads fight over busy cores."""
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture
+def small():
+    """Pool, truth and labels."""
+    X, y = blobs()
+    return Pool(X), y, labels_of(y, excluded=(1, 2, 3))
+
+
+@pytest.fixture
+def foreign(monkeypatch):
+    """Put an object where ``module:object`` finds it, and return that name."""
+    module = types.ModuleType("somebody_elses")
+    monkeypatch.setitem(sys.modules, "somebody_elses", module)
+
+    def offer(thing):
+        module.thing = thing
+        return "somebody_elses:thing"
+
+    return offer
+
+
+def turn(pool, labels, seed=0, **settings):
+    return run_round(pool, labels, RoundSettings(**settings), np.random.default_rng(seed))
+
+
+def assert_sound(result, pool, labels, n):
+    """What holds for the queries of any round."""
+    rows = result.queries.rows
+    assert rows.dtype == np.int64
+    assert len(rows) == len(np.unique(rows)) == n
+    assert not np.isin(rows, np.r_[labels.rows, labels.excluded]).any()
+    assert rows.max(initial=0) < pool.n_items
+    assert len(result.queries.strategy) == len(result.queries.score) == len(result.queries.probability) == n
+    assert result.shown_probabilities.shape == (n, labels.n_classes)
+    json.dumps(result.report(), allow_nan=False)
+
+
+@pytest.mark.parametrize("strategy", [*STRATEGIES, "modAL.uncertainty:margin_sampling"])
+@pytest.mark.parametrize("query_correction", ["none", "ratio", "matched"])
+def test_every_strategy(small, strategy, query_correction):
+    pool, _, labels = small
+    result = turn(
+        pool, labels, strategy=strategy, query_correction=query_correction, prevalence=GIVEN, wanted=(1, 2)
+    )
+    assert_sound(result, pool, labels, RoundSettings().n_queries)
+    assert result.messages == ()
+    np.testing.assert_allclose(result.shown_probabilities.sum(axis=1), 1)
+    ours = strategy in STRATEGIES and strategy != "random"
+    assert result.query_correction == (query_correction if ours else "none")
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+@pytest.mark.parametrize("y", [[0, 1], [0, 0, 1], [2, 1, 0], [0, 0, 0, 1, 1, 2]])
+@pytest.mark.filterwarnings("error")
+def test_every_classifier_with_hardly_any_labels(small, classifier, y):
+    pool = small[0]
+    labels = Labels(np.arange(len(y)), np.array(y), np.zeros(len(y), bool), NOTHING, 4)
+    result = turn(pool, labels, classifier=classifier)
+    assert_sound(result, pool, labels, 50)
+    assert result.estimator is not None
+    assert result.messages == ()
+    assert not result.shown_probabilities[:, 3].any()
+
+
+@pytest.mark.parametrize("y", [[], [1], [1, 1, 1]])
+def test_fewer_than_two_classes_is_a_cold_start(small, y):
+    pool = small[0]
+    labels = Labels(np.arange(len(y)), np.array(y, np.int64), np.zeros(len(y), bool), NOTHING, 3)
+    result = turn(pool, labels)
+    assert_sound(result, pool, labels, 50)
+    assert result.estimator is None
+    assert np.isnan(result.shown_probabilities).all()
+    assert set(result.queries.strategy) == {"random", "isolation forest"}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("classifier", ["logistic", "forest"])
+def test_the_same_arguments_give_the_same_round(small, strategy, classifier):
+    pool, _, labels = small
+    first, second = (
+        turn(pool, labels, 7, strategy=strategy, classifier=classifier, prevalence=GIVEN) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.queries.rows, second.queries.rows)
+    np.testing.assert_array_equal(first.shown_probabilities, second.shown_probabilities)
+    assert first.queries.strategy == second.queries.strategy
+    assert first.report() | {"seconds": 0} == second.report() | {"seconds": 0}
+
+
+def test_the_arguments_are_left_as_they_were(small):
+    pool, _, labels = small
+    before = [a.copy() for a in (pool.X, labels.rows, labels.classes, labels.uniform, labels.excluded)]
+    turn(pool, labels, strategy="anchors")
+    for was, now in zip(
+        before, (pool.X, labels.rows, labels.classes, labels.uniform, labels.excluded), strict=True
+    ):
+        np.testing.assert_array_equal(was, now)
+
+
+def test_two_rounds_of_one_generator_differ(small):
+    pool, _, labels = small
+    rng = np.random.default_rng(0)
+    first, second = (run_round(pool, labels, RoundSettings(strategy="random"), rng) for _ in range(2))
+    assert set(first.queries.rows.tolist()) != set(second.queries.rows.tolist())
+
+
+def test_random_items_have_their_probability_and_stand_among_the_others(small):
+    pool, _, labels = small
+    result = turn(pool, labels, n_queries=40, random_share=0.25)
+    uniform = np.array(result.queries.strategy) == "random"
+    assert uniform.sum() == 10
+    np.testing.assert_allclose(result.queries.probability[uniform], 10 / (result.n_available - 30))
+    assert np.isnan(result.queries.probability[~uniform]).all()
+    assert np.flatnonzero(uniform).min() < 30
+    assert (np.diff(result.queries.score[~uniform]) <= 0).all()
+
+
+def test_fewer_left_than_asked_are_all_asked(small):
+    pool, y, _ = small
+    taken = np.arange(590)
+    labels = Labels(taken, y[taken], np.zeros(590, bool), np.array([595]), 3)
+    for strategy in (*STRATEGIES, "modAL.uncertainty:entropy_sampling"):
+        result = turn(pool, labels, strategy=strategy)
+        assert sorted(result.queries.rows.tolist()) == [590, 591, 592, 593, 594, 596, 597, 598, 599]
+
+
+def test_nothing_left_is_said(small):
+    pool, y, _ = small
+    labels = Labels(np.arange(500), y[:500], np.zeros(500, bool), np.arange(500, 600), 3)
+    result = turn(pool, labels)
+    assert_sound(result, pool, labels, 0)
+    assert "nothing is left" in result.messages[0]
+
+
+def raises(learner, X, n_instances=1):
+    raise KeyError("oops")
+
+
+MISBEHAVING = {
+    "raises": (raises, "failed.*KeyError.*oops"),
+    "labels instead of indices": (lambda learner, X, n_instances=1: ["a"] * n_instances, "instead of indices"),
+    "outside": (lambda learner, X, n_instances=1: np.arange(n_instances) + 10**6, "outside"),
+    "negative": (lambda learner, X, n_instances=1: -1 - np.arange(n_instances), "outside"),
+    "twice": (lambda learner, X, n_instances=1: np.zeros(n_instances, int), "twice"),
+    "nothing": (lambda learner, X, n_instances=1: np.empty(0, int), "returned nothing"),
+    "None": (lambda learner, X, n_instances=1: None, "returned no indices"),
+    "two dimensions": (lambda learner, X, n_instances=1: np.zeros((n_instances, 2), int), "shape"),
+    "needs more": (lambda learner, X, n_instances, more: None, "failed.*TypeError"),
+}
+
+
+@pytest.mark.parametrize("case", MISBEHAVING)
+@pytest.mark.parametrize("through_anchors", [False, True])
+def test_a_foreign_strategy_that_misbehaves_never_stops_the_loop(small, foreign, case, through_anchors):
+    pool, _, labels = small
+    function, message = MISBEHAVING[case]
+    name = foreign(function)
+    settings = {"strategy": "anchors", "base": name} if through_anchors else {"strategy": name}
+    result = turn(pool, labels, **settings)
+    assert_sound(result, pool, labels, 50)
+    assert set(result.queries.strategy) == {"random"}
+    assert len(result.messages) == 1
+    assert re.search(message, result.messages[0])
+    assert "somebody_elses:thing" in result.messages[0]
+    assert "random" in result.messages[0]
+
+
+def test_a_foreign_strategy_that_returns_too_few_or_too_many(small, foreign):
+    pool, _, labels = small
+    result = turn(pool, labels, strategy=foreign(lambda learner, X, n_instances=1: [3, 1]))
+    assert_sound(result, pool, labels, 50)
+    assert result.queries.strategy.count("somebody_elses:thing") == 2
+    assert "chose 2 of 45" in result.messages[0]
+    result = turn(pool, labels, strategy=foreign(lambda learner, X, n_instances=1: np.arange(300)))
+    assert_sound(result, pool, labels, 50)
+
+
+def test_a_foreign_strategy_cannot_write_to_the_pool(small, foreign):
+    pool, _, labels = small
+    before = pool.X.copy()
+
+    def scribble(learner, X, n_instances=1):
+        X[:] = 0
+        return np.arange(n_instances)
+
+    assert turn(pool, labels, strategy=foreign(scribble)).messages == ()
+    np.testing.assert_array_equal(pool.X, before)
+
+
+class Unfittable(LogisticRegression):
+    def fit(self, X, y):
+        raise RuntimeError("no luck")
+
+
+class Mute(LogisticRegression):
+    def predict_proba(self, X):
+        raise RuntimeError("no voice")
+
+
+class Unsure(LogisticRegression):
+    def predict_proba(self, X):
+        return np.full((len(X), len(self.classes_)), np.nan)
+
+
+@pytest.mark.parametrize(("model", "message"), [
+    (Unfittable, "could not be fitted (RuntimeError: no luck)"), (Mute, "no voice"),
+])  # fmt: skip
+def test_a_users_classifier_that_fails_never_stops_the_loop(small, foreign, model, message):
+    pool, _, labels = small
+    result = turn(pool, labels, classifier=foreign(model()))
+    assert_sound(result, pool, labels, 50)
+    assert message in " ".join(result.messages)
+
+
+def test_probabilities_that_are_not_numbers_still_make_a_round(small, foreign):
+    pool, _, labels = small
+    assert_sound(turn(pool, labels, classifier=foreign(Unsure())), pool, labels, 50)
+
+
+def test_anchors_for_a_large_pool_and_a_slow_classifier(small):
+    pool, _, labels = small
+    slow = turn(pool, labels, classifier="forest", anchors_above=500, n_neighbors=10)
+    assert slow.subpool_size == slow.n_scored < 500
+    assert {"random", "anchors: margin"} == set(slow.queries.strategy)
+    assert turn(pool, labels, classifier="forest", anchors_above=5_000).subpool_size is None
+    assert turn(pool, labels, classifier="logistic", anchors_above=500).subpool_size is None
+
+
+def test_prevalence_is_unknown_given_or_from_random_labels(small):
+    pool, y, labels = small
+    unknown = turn(pool, labels)
+    assert np.isnan(unknown.prevalence).all()
+    assert (unknown.correction, unknown.query_correction) == ("none", "none")
+    assert "unknown" in unknown.prevalence_source
+    given = turn(pool, labels, prevalence=((2, 0.01, 0.04),))
+    assert given.prevalence[2] == pytest.approx(0.02)
+    assert given.prevalence.sum() == pytest.approx(1)
+    assert (given.prevalence_low[2], given.prevalence_high[2]) == (0.01, 0.04)
+    assert (given.correction, given.prevalence_source) == ("matched", "given by you")
+    measured = turn(pool, labels_of(y, n_uniform=120))
+    assert "120" in measured.prevalence_source
+    assert measured.correction == "matched"
+    truth = np.bincount(y) / len(y)
+    assert (measured.prevalence_low <= truth).all()
+    assert (truth <= measured.prevalence_high).all()
+
+
+def test_prior_of_the_fit_is_that_of_the_labels(small):
+    pool, y, _ = small
+    labels = labels_of(y, n_each=5, n_classes=5)
+    np.testing.assert_allclose(turn(pool, labels).class_prior, [1 / 3, 1 / 3, 1 / 3, 0, 0])
+
+
+def test_matched_probabilities_add_up_to_the_prevalence(small):
+    pool, _, labels = small
+    result = turn(pool, labels, strategy="random", n_queries=10_000, prevalence=GIVEN)
+    assert len(result.queries.rows) == result.n_available
+    np.testing.assert_allclose(result.shown_probabilities.mean(axis=0)[1:], np.sqrt(0.02 * 0.04), atol=1e-4)
+
+
+def test_several_rare_classes_are_found():
+    X, y = blobs(n_items=3_000, n_classes=5, share=0.01)
+    pool, labels = Pool(X), labels_of(y)
+    result = turn(pool, labels, strategy="top", wanted=(1, 2, 3, 4), n_queries=40, random_share=0)
+    assert (np.bincount(y[result.queries.rows], minlength=5)[1:] >= 8).all()
+    assert [entry["class"] for entry in result.metrics] == [0, 1, 2, 3, 4]
+
+
+def test_metrics_can_be_left_out(small):
+    pool, _, labels = small
+    assert turn(pool, labels, cross_validate=False).metrics == []
+
+
+def test_a_memory_mapped_pool_gives_the_same_round(small, tmp_path):
+    pool, _, labels = small
+    np.save(tmp_path / "pool.npy", pool.X)
+    mapped = Pool(np.load(tmp_path / "pool.npy", mmap_mode="r"))
+    for strategy in ("margin", "anchors", "modAL.uncertainty:margin_sampling"):
+        settings = RoundSettings(strategy=strategy)
+        first, second = (run_round(p, labels, settings, np.random.default_rng(0)) for p in (pool, mapped))
+        np.testing.assert_array_equal(first.queries.rows, second.queries.rows)
+
+
+def test_prevalence_of_a_class_that_is_gone_is_passed_over(small):
+    pool, _, labels = small
+    result = turn(pool, replace(labels, n_classes=3), prevalence=((9, 0.1, 0.1),))
+    assert np.isnan(result.prevalence).all()
