@@ -85,6 +85,8 @@ class MapView(pn.viewable.Viewer):
         return self.session.workspace.table.floats(name)
 
     def _take_axes(self, names: tuple[str, str], values: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:
+        if names != (self.x_axis.value, self.y_axis.value):
+            return  # chosen anew while these were read
         self.x, self.y = values
         self.scatter.set_points(*values, names)
         self._draw_labelled()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-
 SMALL = {"font-size": "13px"}
 COMPACT_TABLE = """
 :host .tabulator { font-size: 13px; }

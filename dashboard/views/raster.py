@@ -32,6 +32,7 @@ PADDING = 0.03
 TAP_RADIUS = 12  # pixels
 SIZES = (200, 1600)  # of the raster's sides, pixels
 FIRST_SIZE = (600, 400)
+FEW_POINTS = ((3_000, 2), (30_000, 1))  # up to so many points in view, each is drawn so many pixels wider
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,10 @@ class RasterScatter:
     def _layer(canvas: ds.Canvas, frame: pd.DataFrame, colour: str, min_alpha: int) -> tf.Image:
         counts = canvas.points(frame, "x", "y", ds.count())
         image = tf.shade(counts, cmap=[colour, colour], how="eq_hist", min_alpha=min_alpha)
-        return tf.dynspread(image, threshold=0.6, max_px=3)
+        n_points = int(counts.sum())
+        if n_points > FEW_POINTS[-1][0]:
+            return tf.dynspread(image, threshold=0.6, max_px=2)
+        return tf.spread(image, px=next(px for most, px in FEW_POINTS if n_points <= most))
 
     # ---- picking ---------------------------------------------------------------------------------
 

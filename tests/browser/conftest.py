@@ -24,7 +24,7 @@ ARGUMENTS = [
     "--force-color-profile=srgb",
 ]  # fmt: skip
 LOCAL = ("http://localhost", "http://127.0.0.1", "ws://localhost", "ws://127.0.0.1", "data:", "blob:")
-PATIENCE = 60_000  # ms until a state that does not come is a failure
+PATIENCE = 30_000  # ms until a state that does not come is a failure
 
 
 def find_browser(playwright: Any) -> str | None:
@@ -86,7 +86,6 @@ class Served:
 
     def __init__(self, workspace: Any) -> None:
         import panel as pn
-
         from rareloop.dashboard.app import read_layout
         from rareloop.dashboard.serve import Address, choose_port, page_factory, server_options
         from rareloop.dashboard.session import LabellingSession
@@ -138,7 +137,6 @@ def serve(page: Any) -> Iterator[Callable[[Any], Served]]:
 def digits(tmp_path: Path) -> Any:
     """A confirmed workspace of the digits demo."""
     import pyarrow.parquet as pq
-
     from rareloop.data.samples import digits
     from rareloop.data.workspace import Workspace
 

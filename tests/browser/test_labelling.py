@@ -6,43 +6,16 @@ import csv
 
 import pyarrow.parquet as pq
 import pytest
+from rareloop.tests.browser.actions import (
+    MOVED_ON,
+    current_row,
+    expect,
+    press_and_wait,
+    wait_for_item,
+    wait_until_saved,
+)
 
 pytestmark = pytest.mark.browser
-
-
-def current_row(page) -> int:
-    return int(page.locator("section.surface").get_attribute("data-row"))
-
-
-def wait_for_item(page) -> int:
-    page.wait_for_selector("section.surface[data-row]:not([data-row=''])")
-    return current_row(page)
-
-
-def press_and_wait(page, key: str) -> tuple[int, int]:
-    """Press a key that moves on; returns the row before and after."""
-    before = wait_for_item(page)
-    page.keyboard.press(key)
-    page.wait_for_function(
-        """before => {
-            const find = root => root.querySelector('section.surface') ||
-                [...root.querySelectorAll('*')].map(e => e.shadowRoot && find(e.shadowRoot)).find(Boolean)
-            const row = find(document)?.dataset.row
-            return row && row !== String(before)
-        }""",
-        arg=before,
-    )
-    return before, current_row(page)
-
-
-def wait_until_saved(page) -> None:
-    playwright_expect(page.get_by_test_id("saved")).to_have_text("saved ✓")
-
-
-def playwright_expect(locator):
-    from playwright.sync_api import expect
-
-    return expect(locator)
 
 
 def truth_of(served) -> list[str]:
@@ -62,12 +35,11 @@ def test_thirty_digits_by_keyboard_alone_with_undo_and_reload(page, serve, digit
         keyed[before] = key
         if number == 9:  # a slip of the finger, undone and mended
             page.keyboard.press("z")
-            page.wait_for_function("row => window.Bokeh && true", arg=before)
-            playwright_expect(page.locator("section.surface")).to_have_attribute("data-row", str(before))
+            expect(page.locator("section.surface")).to_have_attribute("data-row", str(before))
             wrong = str((int(key) + 1) % 10)
             press_and_wait(page, wrong)
             page.keyboard.press("z")
-            playwright_expect(page.locator("section.surface")).to_have_attribute("data-row", str(before))
+            expect(page.locator("section.surface")).to_have_attribute("data-row", str(before))
             press_and_wait(page, key)
         if number == 19:
             wait_until_saved(page)
@@ -79,7 +51,7 @@ def test_thirty_digits_by_keyboard_alone_with_undo_and_reload(page, serve, digit
     # What was keyed is what comes out.
     page.get_by_role("tab", name="Export").click()
     page.get_by_role("button", name="Export labels").click()
-    playwright_expect(page.get_by_test_id("exported")).to_contain_text("30 labelled items")
+    expect(page.get_by_test_id("exported")).to_contain_text("30 labelled items")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
     target = tmp_path / "labels.csv"
@@ -97,13 +69,11 @@ def test_a_round_follows_two_classes_and_says_so_on_the_item(page, serve, digits
     for _ in range(12):
         press_and_wait(page, truth[wait_for_item(page)])
     served.wait(lambda: bool(served.session.report.get("has_model")), "a round with a model")
-    playwright_expect(page.get_by_test_id("round")).to_contain_text("round")
+    expect(page.get_by_test_id("round")).to_contain_text("round")
     press_and_wait(page, truth[wait_for_item(page)])
-    playwright_expect(page.get_by_test_id("round-badge")).to_contain_text("round")
-    playwright_expect(page.get_by_test_id("suggestion")).to_contain_text("Most likely")
-    playwright_expect(page.get_by_test_id("metrics-title")).to_have_text(
-        "On the labels you collected, not the pool"
-    )
+    expect(page.get_by_test_id("round-badge")).to_contain_text("round")
+    expect(page.get_by_test_id("suggestion")).to_contain_text("Most likely")
+    expect(page.get_by_test_id("metrics-title")).to_have_text("On the labels you collected, not the pool")
 
 
 def test_skip_unsure_and_flag_are_three_things_and_never_a_class(page, serve, digits):
@@ -149,10 +119,10 @@ def test_the_key_sheet_shows_every_class_and_closes(page, serve, digits):
     wait_for_item(page)
     page.keyboard.press("?")
     sheet = page.get_by_role("dialog", name="Keys")
-    playwright_expect(sheet).to_be_visible()
-    playwright_expect(sheet).to_contain_text("undo")
+    expect(sheet).to_be_visible()
+    expect(sheet).to_contain_text("undo")
     page.keyboard.press("Escape")
-    playwright_expect(sheet).to_be_hidden()
+    expect(sheet).to_be_hidden()
 
 
 def test_a_second_tab_moves_on_when_the_first_one_answers_its_item(page, serve, digits):
@@ -163,11 +133,7 @@ def test_a_second_tab_moves_on_when_the_first_one_answers_its_item(page, serve, 
     assert wait_for_item(second) == row
     press_and_wait(page, "1")
     second.wait_for_function(
-        """before => {
-            const find = root => root.querySelector('section.surface') ||
-                [...root.querySelectorAll('*')].map(e => e.shadowRoot && find(e.shadowRoot)).find(Boolean)
-            return find(document).dataset.row !== String(before)
-        }""",
+        MOVED_ON,
         arg=row,
     )
     assert served.session.state.n_labelled == 1
@@ -185,7 +151,7 @@ def test_answers_given_while_the_server_is_away_are_kept_shown_and_sent_later(pa
 
     session.workspace.log.append = refuse
     row, _ = press_and_wait(page, "4")
-    playwright_expect(page.get_by_role("alert").first).to_contain_text("kept in this browser")
+    expect(page.get_by_role("alert").first).to_contain_text("kept in this browser")
     assert session.state.n_labelled == 0
     session.workspace.log.append = append
     wait_until_saved(page)
@@ -197,7 +163,7 @@ def test_the_pixels_are_pictures_on_the_card(page, serve, digits):
     serve(digits)
     wait_for_item(page)
     picture = page.locator("section.surface figure img")
-    playwright_expect(picture).to_be_visible()
+    expect(picture).to_be_visible()
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 8
 
 
@@ -226,7 +192,7 @@ def test_cell_values_are_text_and_never_html(page, serve, tmp_path):
     press_and_wait(page, "2")
     for tab in ("History", "Selection", "Strategy", "Metrics"):
         page.get_by_role("tab", name=tab).click()
-        playwright_expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
-    playwright_expect(page.get_by_test_id("item-id")).to_contain_text("<img")
+        expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_test_id("item-id")).to_contain_text("<img")
     assert page.locator("img[src='x']").count() == 0
     assert page.title() != "owned"

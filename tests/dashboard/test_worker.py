@@ -8,8 +8,8 @@ import pytest
 from rareloop.dashboard.worker import RoundTask, Worker, WorkerStoppedError, plane_path
 from rareloop.data.errors import InputError
 from rareloop.data.workspace import Workspace, workspace_folder
-from rareloop.strategies.rounds import Labels, RoundSettings, run_round
 from rareloop.strategies.pool import Pool
+from rareloop.strategies.rounds import Labels, RoundSettings, run_round
 
 PATIENCE = 120
 

@@ -1,56 +1,25 @@
-"""A small pool with rare classes, and labels on it."""
+"""A pool with a rare class in it."""
 
-import sys
-import types
+from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from rareloop.strategies.pool import Pool
-from rareloop.strategies.rounds import Labels
+from threadpoolctl import threadpool_limits
 
 
-def blobs(n_items=600, n_classes=3, share=0.03, seed=0, n_features=4):
-    """Class 0 is common; each other class is a rare blob of its own. The matrix is read-only."""
-    rng = np.random.default_rng(seed)
-    y = np.zeros(n_items, np.int64)
-    n_rare = max(int(share * n_items), 4)
-    rows = rng.permutation(n_items)
-    for c in range(1, n_classes):
-        y[rows[(c - 1) * n_rare : c * n_rare]] = c
-    centres = np.zeros((n_classes, n_features))
-    centres[1:] = 4 * rng.choice([-1, 1], (n_classes - 1, n_features))
-    X = (centres[y] + rng.normal(size=(n_items, n_features))).astype(np.float32)
-    X.setflags(write=False)
-    return X, y
-
-
-def labels_of(y, n_each=4, n_classes=None, excluded=(), n_uniform=0, seed=0):
-    """Labels of `n_each` items a class, and of `n_uniform` that were drawn at random."""
-    rng = np.random.default_rng(seed)
-    picked = np.concatenate([rng.permutation(np.flatnonzero(y == c))[:n_each] for c in np.unique(y)])
-    rest = np.setdiff1d(np.arange(len(y)), np.r_[picked, np.array(excluded, np.int64)])
-    drawn = rng.choice(rest, n_uniform, replace=False)
-    rows = np.r_[picked, drawn].astype(np.int64)
-    uniform = np.r_[np.zeros(len(picked), bool), np.ones(n_uniform, bool)]
-    return Labels(rows, y[rows], uniform, np.array(excluded, np.int64), n_classes or int(y.max()) + 1)
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """As the worker does: small fits on busy cores take a hundred times longer with more threads."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture
-def small():
-    """Pool, truth and labels."""
-    X, y = blobs()
-    return Pool(X), y, labels_of(y, excluded=(1, 2, 3))
-
-
-@pytest.fixture
-def foreign(monkeypatch):
-    """Put an object where ``module:object`` finds it, and return that name."""
-    module = types.ModuleType("somebody_elses")
-    monkeypatch.setitem(sys.modules, "somebody_elses", module)
-
-    def offer(thing):
-        module.thing = thing
-        return "somebody_elses:thing"
-
-    return offer
+def blobs():
+    """X ``(600, 5)`` float32 and y: three classes, of which the third has 18 members away from the others."""
+    rng = np.random.default_rng(7)
+    y = np.repeat([0, 1, 2], [382, 200, 18])
+    centres = np.array([[0, 0, 0, 0, 0], [2.5, 0, 0, 0, 0], [0, 3.5, 2, 0, 0]])
+    X = centres[y] + rng.normal(size=(600, 5))
+    order = rng.permutation(600)
+    return X[order].astype(np.float32), y[order]

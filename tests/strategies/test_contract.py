@@ -1,172 +1,179 @@
-"""What every strategy keeps to: ours, ours around each other, and modAL's through the adapter."""
+"""What every strategy keeps to, ours, modAL's and a user's, alone and in a round."""
+
+from __future__ import annotations
 
 import numpy as np
 import pytest
 from modAL.models import ActiveLearner
-from sklearn.ensemble import RandomForestClassifier
+from rareloop.strategies import (
+    STRATEGIES,
+    Anchors,
+    Correction,
+    Entropy,
+    Margin,
+    PriorCorrected,
+    RandomSampling,
+    Top,
+)
+from rareloop.strategies.classifiers import CLASSIFIERS
+from rareloop.strategies.pool import Pool, Rows
+from rareloop.strategies.rounds import Labels, RoundSettings, run_round
 from sklearn.linear_model import LogisticRegression
 
-from rareloop.strategies import STRATEGIES, Anchors, Entropy, Margin, PriorCorrected, RandomSampling, Top
-from rareloop.strategies.base import QueryStrategy, take_best
-from rareloop.strategies.pool import Rows
-from rareloop.strategies.registry import make_strategy
-from rareloop.strategies.uncertainty import LeastConfidence
-
-from .conftest import blobs, labels_of
-
-MODAL = ("uncertainty_sampling", "margin_sampling", "entropy_sampling")
-
-
-def corrected(base, correction):
-    return lambda n: PriorCorrected(base, np.r_[0.96, np.full(n - 1, 0.04 / (n - 1))], correction)
-
-
-#: Makes each strategy for a number of classes.
-EVERY = (
-    {name: lambda n, name=name: make_strategy(name) for name in STRATEGIES}
-    | {
-        "top of two": lambda n: Top((1, n - 1)),
-        "ratio margin": corrected(Margin(), "ratio"),
-        "matched entropy": corrected(Entropy(), "matched"),
-        "anchors of entropy": lambda n: Anchors(Entropy(), n_neighbors=5, subpool_size=20),
-        "anchors of matched margin": lambda n: Anchors(corrected(Margin(), "matched")(n), n_neighbors=5),
-        "anchors of random": lambda n: Anchors(RandomSampling(), n_neighbors=5),
-    }
-    | {name: lambda n, name=name: make_strategy(f"modAL.uncertainty:{name}") for name in MODAL}
-)
+MODAL = [
+    "modAL.uncertainty:margin_sampling",
+    "modAL.uncertainty:entropy_sampling",
+    "modAL.uncertainty:uncertainty_sampling",
+]
+OURS = {
+    **{name: strategy for name, strategy in STRATEGIES.items()},
+    "corrected": lambda: PriorCorrected(Margin(), [0.6, 0.37, 0.03], Correction.MATCHED),
+    "corrected by ratio": lambda: PriorCorrected(Entropy(), [0.6, 0.37, 0.03], Correction.RATIO),
+    "anchors around corrected": lambda: Anchors(PriorCorrected(Margin(), [0.6, 0.37, 0.03])),
+    "anchors around top": lambda: Anchors(Top([2]), n_anchors=3, n_neighbors=7),
+    "top of two": lambda: Top([1, 2]),
+}
 
 
-def learner_of(X, y, strategy=None, model=None):
-    labels = labels_of(y)
-    return ActiveLearner(
-        model or LogisticRegression(),
-        query_strategy=strategy or Margin(),
-        X_training=X[labels.rows],
-        y_training=labels.classes,
-    )
+def learner_on(X, y, rows, strategy=RandomSampling()):
+    return ActiveLearner(LogisticRegression(), query_strategy=strategy, X_training=X[rows], y_training=y[rows])
 
 
-@pytest.fixture(params=EVERY)
-def make(request):
-    return EVERY[request.param]
+@pytest.fixture
+def start(blobs):
+    X, y = blobs
+    rows = np.r_[np.flatnonzero(y == 2)[:4], np.flatnonzero(y == 1)[:8], np.flatnonzero(y == 0)[:12]]
+    return X, y, rows, np.setdiff1d(np.arange(len(y)), rows)
 
 
-@pytest.mark.parametrize("n_classes", [2, 3, 7])
-@pytest.mark.parametrize("n", [1, 2, 10])
-def test_positions_and_scores(make, n_classes, n):
-    X, y = blobs(n_classes=n_classes)
-    positions, scores = make(n_classes)(learner_of(X, y), Rows(X, np.arange(50, 600)), n_instances=n)
-    assert positions.dtype == np.int64
-    assert scores.dtype == np.float64
-    assert positions.shape == scores.shape == (n,)
-    assert len(np.unique(positions)) == n
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("n", [1, 2, 10, 576, 10_000])
+def test_positions_are_in_the_pool_once_and_as_many_as_asked(start, name, n):
+    X, y, rows, rest = start
+    positions, scores = OURS[name]()(learner_on(X, y, rows), X[rest], n, random_state=np.random.default_rng(0))
+    assert len(positions) == len(scores) == min(n, len(rest))
+    assert len(np.unique(positions)) == len(positions)
     assert positions.min() >= 0
-    assert positions.max() < 550
-    assert not np.isnan(scores).any()
-
-
-def test_a_pool_smaller_than_the_batch_is_asked_whole(make, request):
-    if "modAL" in str(request.node.callspec.id) or request.node.callspec.params["make"] in MODAL:
-        pytest.skip("modAL's strategies refuse this; rounds never ask for more than there is")
-    X, y = blobs()
-    positions, _ = make(3)(learner_of(X, y), X[:5], n_instances=9)
-    assert sorted(positions.tolist()) == [0, 1, 2, 3, 4]
-
-
-def test_the_same_seed_gives_the_same_answer(make):
-    X, y = blobs()
-    learner = learner_of(X, y)
-    first, second = (make(3)(learner, X, 10, random_state=np.random.default_rng(5)) for _ in range(2))
-    np.testing.assert_array_equal(first[0], second[0])
-    np.testing.assert_array_equal(first[1], second[1])
-
-
-def test_the_estimator_and_the_data_are_left_as_they_were(make):
-    X, y = blobs()
-    learner = learner_of(X, y)
-    before = learner.estimator.coef_.copy(), learner.X_training.copy(), learner.y_training.copy(), X.copy()
-    make(3)(learner, X, 10)
-    after = learner.estimator.coef_, learner.X_training, learner.y_training, X
-    for was, now in zip(before, after, strict=True):
-        np.testing.assert_array_equal(was, now)
-
-
-def test_works_as_the_query_strategy_of_a_modal_learner(make):
-    X, y = blobs()
-    learner = learner_of(X, y, strategy=make(3))
-    positions, items = learner.query(X, n_instances=2)
-    assert len(positions) == 2
-    np.testing.assert_array_equal(items, X[positions])
-
-
-OURS = [name for name in EVERY if name not in MODAL]
+    assert positions.max() < len(rest)
+    assert positions.dtype == np.int64
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_the_generator_advances(name):
-    """Two calls with one generator on a pool of equal items must not make the same draws."""
-    X, y = blobs()
-    same = np.zeros((300, 4), np.float32)
-    rng = np.random.default_rng(0)
-    learner = learner_of(X, y)
-    first, second = (EVERY[name](3)(learner, same, 5, random_state=rng)[0] for _ in range(2))
-    assert set(first.tolist()) != set(second.tolist())
+def test_the_same_generator_gives_the_same_answer_and_moves_on(start, name):
+    X, y, rows, rest = start
+    learner, strategy = learner_on(X, y, rows), OURS[name]()
+
+    def ask(rng):
+        return strategy(learner, X[rest], 20, random_state=rng)[0].tolist()
+
+    assert ask(np.random.default_rng(5)) == ask(np.random.default_rng(5))
+    rng = np.random.default_rng(5)
+    if name == "random":
+        assert ask(rng) != ask(rng)
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_string_classes_and_a_forest(name):
-    X, y = blobs()
-    if name == "top of two":
-        pytest.skip("its classes are named in the fixture")
-    labels = labels_of(y)
-    text = np.array(["a", "b", "c"])[labels.classes]
-    model = RandomForestClassifier(10, random_state=0)
-    learner = ActiveLearner(model, query_strategy=Margin(), X_training=X[labels.rows], y_training=text)
-    positions, _ = EVERY[name](3)(learner, X, 7)
-    assert len(np.unique(positions)) == 7
+def test_rows_read_lazily_give_what_an_array_gives_and_the_model_stays(start, name):
+    X, y, rows, rest = start
+    learner, strategy = learner_on(X, y, rows), OURS[name]()
+    before = learner.predict_proba(X).copy()
+    lazy = strategy(learner, Rows(X, rest), 15, random_state=np.random.default_rng(1))[0]
+    dense = strategy(learner, X[rest], 15, random_state=np.random.default_rng(1))[0]
+    assert lazy.tolist() == dense.tolist()
+    np.testing.assert_array_equal(before, learner.predict_proba(X))
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
-def test_a_strategy_says_what_it_is(name):
-    strategy = STRATEGIES[name]
-    assert issubclass(strategy, QueryStrategy)
-    assert strategy.name == name
-    assert strategy.label
-    assert strategy.description.endswith(".")
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_each_works_as_the_query_strategy_of_a_modal_learner(start, name, n):
+    X, y, rows, rest = start
+    learner = learner_on(X, y, rows, OURS[name]())
+    positions, items = learner.query(X[rest], n_instances=n)
+    assert len(positions) == n
+    np.testing.assert_array_equal(items, X[rest][positions])
 
 
-@pytest.mark.parametrize(("strategy", "modal"), [
-    (Margin(), "margin_sampling"), (Entropy(), "entropy_sampling"), (LeastConfidence(), "uncertainty_sampling"),
-])  # fmt: skip
-def test_ours_and_modals_agree(strategy, modal):
-    X, y = blobs()
-    learner = learner_of(X, y)
-    theirs, _ = make_strategy(f"modAL.uncertainty:{modal}")(learner, X, 10)
-    ours, _ = strategy(learner, X, 10)
-    assert len(set(ours.tolist()) & set(theirs.tolist())) >= 9  # float32 may swap the last
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+@pytest.mark.parametrize("strategy", [*STRATEGIES, *MODAL])
+@pytest.mark.parametrize("kept", [(0, 1, 2), (0, 2), (1,), ()])
+def test_a_round_asks_only_what_may_be_asked(blobs, strategy, classifier, kept):
+    X, y = blobs
+    rows = np.concatenate([np.flatnonzero(y == c)[:3] for c in kept]) if kept else np.empty(0, np.int64)
+    excluded = np.setdiff1d(np.arange(0, 600, 5), rows)
+    labels = Labels(rows, y[rows], np.zeros(len(rows), bool), excluded, 3)
+    settings = RoundSettings.from_dict(
+        {"strategy": strategy, "classifier": classifier, "wanted": (2,), "n_queries": 40}
+    )
+    result = run_round(Pool(X), labels, settings, np.random.default_rng(0))
+    asked = result.queries.rows
+    assert len(asked) == len(set(asked.tolist())) == 40
+    assert not set(asked.tolist()) & set(rows.tolist())
+    assert not set(asked.tolist()) & set(excluded.tolist())
+    assert result.messages == ()
+    assert (result.estimator is not None) == (len(kept) > 1)
 
 
-def test_top_takes_turns_between_the_classes():
-    X, y = blobs(n_classes=4, n_items=900)
-    positions, _ = Top((1, 2, 3))(learner_of(X, y), X, 12)
-    assert np.bincount(y[positions], minlength=4).tolist() == [0, 4, 4, 4]
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_round_is_a_pure_function_of_its_arguments(start, strategy):
+    X, y, rows, _ = start
+    labels = Labels(rows, y[rows], np.zeros(len(rows), bool), np.empty(0, np.int64), 3)
+    settings = RoundSettings.from_dict({"strategy": strategy, "prevalence": [(2, 0.01, 0.05)]})
+    first, second = (run_round(Pool(X), labels, settings, np.random.default_rng(9)) for _ in range(2))
+    assert first.queries.rows.tolist() == second.queries.rows.tolist()
+    assert first.queries.strategy == second.queries.strategy
+    np.testing.assert_array_equal(first.shown_probabilities, second.shown_probabilities)
+    assert {**first.report(), "seconds": 0} == {**second.report(), "seconds": 0}
 
 
-def test_top_looks_for_the_least_frequent_class_by_default_and_passes_over_unknown_ones():
-    X, y = blobs(n_classes=2)
-    keep = np.r_[np.flatnonzero(y == 0)[:20], np.flatnonzero(y == 1)[:3]]
-    learner = ActiveLearner(LogisticRegression(), query_strategy=Top(), X_training=X[keep], y_training=y[keep])
-    for strategy in (Top(), Top((9,)), Top((1, 9))):
-        assert (y[strategy(learner, X, 5)[0]] == 1).all()
+def raises(learner, X, n_instances=1):
+    raise RuntimeError("no idea")
 
 
-def test_best_scores_first_ties_at_random_nan_last():
-    scores = np.array([1.0, np.nan, 3.0, 1.0, -np.inf, 1.0])
-    seen = set()
-    for seed in range(30):
-        best = take_best(scores, 2, np.random.default_rng(seed))
-        assert best[0] == 2
-        seen.add(int(best[1]))
-    assert seen == {0, 3, 5}
-    assert set(take_best(scores, 6, np.random.default_rng(0))[-2:].tolist()) == {1, 4}
-    assert take_best(scores, 0, np.random.default_rng(0)).shape == (0,)
+def nonsense_shape(learner, X, n_instances=1):
+    return np.zeros((2, 2), int)
+
+
+def out_of_range(learner, X, n_instances=1):
+    return np.array([len(X)])
+
+
+def twice(learner, X, n_instances=1):
+    return np.array([1, 1])
+
+
+def floats(learner, X, n_instances=1):
+    return np.array([0.5])
+
+
+def nothing(learner, X, n_instances=1):
+    return np.empty(0, int)
+
+
+def first_ones(learner, X, n_instances=1):
+    return np.arange(n_instances)
+
+
+@pytest.mark.parametrize("function", [raises, nonsense_shape, out_of_range, twice, floats, nothing])
+def test_a_strategy_that_misbehaves_is_named_and_the_round_is_random(start, function, monkeypatch):
+    X, y, rows, _ = start
+    import math
+
+    monkeypatch.setattr(math, "strategy_of_a_user", function, raising=False)
+    labels = Labels(rows, y[rows], np.zeros(len(rows), bool), np.empty(0, np.int64), 3)
+    settings = RoundSettings.from_dict({"strategy": "math:strategy_of_a_user", "n_queries": 12})
+    result = run_round(Pool(X), labels, settings, np.random.default_rng(0))
+    assert len(result.queries.rows) == 12
+    assert set(result.queries.strategy) == {"random"}
+    assert "math:strategy_of_a_user" in result.messages[0]
+    assert "random" in result.messages[0]
+
+
+def test_a_strategy_of_the_users_own_is_asked(start, monkeypatch):
+    X, y, rows, rest = start
+    import math
+
+    monkeypatch.setattr(math, "strategy_of_a_user", first_ones, raising=False)
+    labels = Labels(rows, y[rows], np.zeros(len(rows), bool), np.empty(0, np.int64), 3)
+    settings = RoundSettings.from_dict({"strategy": "math:strategy_of_a_user", "n_queries": 9, "random_share": 0})
+    result = run_round(Pool(X), labels, settings, np.random.default_rng(0))
+    assert result.queries.rows.tolist() == rest[:9].tolist()

@@ -1,18 +1,15 @@
-"""Prior correction against closed forms."""
+"""Priors and corrections against closed forms."""
+
+from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
-
 from rareloop.strategies.priors import (
     CorrectedLearner,
     Correction,
-    PriorCorrected,
     class_prior,
-    clip,
     correct,
     match_offsets,
     prevalence_from_ranges,
@@ -20,128 +17,135 @@ from rareloop.strategies.priors import (
     prior_ratio,
     ratio_offsets,
     shift,
+    soften,
 )
-from rareloop.strategies.uncertainty import Margin
+from scipy.special import expit, logit
+from scipy.stats import beta
+from sklearn.linear_model import LogisticRegression
 
 shares = st.floats(0.001, 0.999)
 
 
-def test_prior_counts_labels_and_weights():
-    np.testing.assert_allclose(class_prior([0, 0, 1], 3), [2 / 3, 1 / 3, 0])
+@given(p=shares, prior=shares, prevalence=shares)
+@settings(max_examples=200)
+def test_the_ratio_of_two_classes_is_king_and_zengs_intercept(p, prior, prevalence):
+    corrected = prior_ratio([[1 - p, p]], [1 - prior, prior], [1 - prevalence, prevalence])[0, 1]
+    assert corrected == pytest.approx(expit(logit(p) - logit(prior) + logit(prevalence)), rel=1e-9)
+
+
+@given(weights=st.lists(st.tuples(shares, shares, shares), min_size=2, max_size=6))
+@settings(max_examples=100)
+def test_the_ratio_is_elkans_formula_for_any_number_of_classes(weights):
+    p, prior, prevalence = (np.array(column) / sum(column) for column in zip(*weights, strict=True))
+    expected = p * prevalence / prior
+    np.testing.assert_allclose(prior_ratio([p], prior, prevalence)[0], expected / expected.sum(), rtol=1e-9)
+
+
+def test_the_ratio_recovers_the_pool_when_classes_were_resampled():
+    """Label-chosen training sets are where the ratio is exact: a balanced Bayes model of two Gaussians."""
+    x = np.linspace(-4, 6, 101)
+    density0, density1 = np.exp(-(x**2) / 2), np.exp(-((x - 2) ** 2) / 2)
+    balanced = np.column_stack([density0, density1]) / (density0 + density1)[:, None]
+    pool = np.column_stack([0.99 * density0, 0.01 * density1])
+    pool /= pool.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(prior_ratio(balanced, [0.5, 0.5], [0.99, 0.01]), pool, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 6])
+def test_matching_makes_the_mean_probability_the_prevalence(n_classes):
+    rng = np.random.default_rng(n_classes)
+    p = rng.dirichlet(np.full(n_classes, 0.3), 5_000)
+    p = soften(p, 200)
+    prevalence = rng.dirichlet(np.full(n_classes, 2.0))
+    prevalence[-1] = 0.002
+    prevalence /= prevalence.sum()
+    means = shift(p, match_offsets(p, prevalence)).mean(axis=0)
+    np.testing.assert_allclose(means, prevalence, rtol=1e-4)
+
+
+def test_matching_what_matches_already_changes_nothing():
+    p = np.random.default_rng(0).dirichlet([1, 2, 3], 2_000)
+    np.testing.assert_allclose(match_offsets(p, p.mean(axis=0)), 0, atol=1e-6)
+
+
+def test_class_prior_counts_with_and_without_weights():
+    np.testing.assert_allclose(class_prior([0, 0, 1, 3], 4), [0.5, 0.25, 0, 0.25])
     np.testing.assert_allclose(class_prior([0, 0, 1], 2, weights=[1, 1, 2]), [0.5, 0.5])
 
 
-@given(p=shares, prior=shares, prevalence=shares)
-def test_ratio_is_the_logit_form(p, prior, prevalence):
-    """z' = z − logit(prior) + logit(prevalence), for two classes (King & Zeng, 2001)."""
-    moved = prior_ratio([[1 - p, p]], [1 - prior, prior], [1 - prevalence, prevalence])
-    expected = expit(logit(p) - logit(prior) + logit(prevalence))
-    np.testing.assert_allclose(moved[0], [1 - expected, expected], rtol=1e-7, atol=1e-12)
+def test_prevalence_from_random_labels_is_the_jeffreys_interval_on_the_unknown_rest():
+    classes = np.repeat([0, 1], [96, 4])
+    result = prevalence_from_uniform(classes, 2, [0, 50], 10_050)
+    rest = 10_000 / 10_050
+    known = 50 / 10_050
+    assert result.point[1] == pytest.approx(known + rest * 4.5 / 101)
+    assert result.low[1] == pytest.approx(known + rest * beta.ppf(0.025, 4.5, 96.5))
+    assert result.high[1] == pytest.approx(known + rest * beta.ppf(0.975, 4.5, 96.5))
+    assert result.point.sum() == pytest.approx(1)
 
 
-def test_ratio_is_exact_for_labels_chosen_by_class():
-    """Gaussians of known density: the posterior under one prior becomes that under another."""
-    x = np.linspace(-3, 3, 13)
-    densities = np.exp(-0.5 * (x[:, None] - np.array([-1.0, 0.5, 2.0])) ** 2)
-    balanced = densities / densities.sum(axis=1, keepdims=True)
-    target = np.array([0.9, 0.08, 0.02])
-    exact = densities * target / (densities * target).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(prior_ratio(balanced, np.full(3, 1 / 3), target), exact)
+def test_a_class_that_no_random_label_has_may_be_absent():
+    result = prevalence_from_uniform(np.zeros(60, int), 3, [0, 0, 0], 1_000)
+    assert result.low[2] == 0
+    assert 0 < result.point[2] < result.high[2] < 0.05
 
 
-def test_ratio_with_the_same_prior_changes_nothing():
-    p = np.array([[0.2, 0.3, 0.5], [0.7, 0.2, 0.1]])
-    np.testing.assert_allclose(prior_ratio(p, [0.5, 0.3, 0.2], [0.5, 0.3, 0.2]), p)
+def test_jeffreys_intervals_cover_over_many_draws():
+    rng = np.random.default_rng(3)
+    covered = 0
+    for _ in range(1_000):
+        truth = 0.02
+        drawn = (rng.random(300) < truth).astype(int)
+        result = prevalence_from_uniform(drawn, 2, [0, 0], 10**6)
+        covered += result.low[1] <= truth <= result.high[1]
+    assert covered / 1_000 > 0.93
 
 
-@pytest.mark.parametrize("target", [[0.99, 0.01], [0.5, 0.5], [0.9, 0.07, 0.03], [0.6, 0.3, 0.09, 0.01]])
-def test_matched_probabilities_have_the_prevalence_as_their_mean(target):
-    raw = np.random.default_rng(0).dirichlet(np.ones(len(target)), 500)
-    moved = shift(raw, match_offsets(raw, target))
-    np.testing.assert_allclose(moved.mean(axis=0), target, atol=1e-6)
+def test_a_users_range_counts_as_its_geometric_mean_and_the_others_share_the_rest():
+    result = prevalence_from_ranges([(2, 0.001, 0.004)], np.array([0.6, 0.2, 0.2]))
+    assert result.point[2] == pytest.approx(0.002)
+    assert result.point[0] / result.point[1] == pytest.approx(3)
+    assert result.point.sum() == pytest.approx(1)
+    with pytest.raises(ValueError, match="100 %"):
+        prevalence_from_ranges([(0, 0.9, 0.95), (1, 0.5, 0.5)], np.ones(3) / 3)
 
 
-def test_matching_identical_items_is_the_closed_form():
-    """All items at p: the offset is logit(prevalence) − logit(p)."""
-    offsets = match_offsets(np.tile([0.8, 0.2], (50, 1)), [0.95, 0.05])
-    assert offsets[1] - offsets[0] == pytest.approx(logit(0.05) - logit(0.2), abs=1e-6)
+class Learner:
+    """A fitted model with its training data, as modAL's learner has them."""
+
+    def __init__(self, X, y):
+        self.X_training, self.y_training = X, y
+        self.estimator = LogisticRegression().fit(X, y)
+
+    def predict_proba(self, X):
+        return self.estimator.predict_proba(X)
 
 
-def test_matching_an_already_matched_pool_moves_nothing():
-    raw = np.random.default_rng(0).dirichlet(np.ones(3), 200)
-    np.testing.assert_allclose(match_offsets(raw, raw.mean(axis=0)), 0, atol=1e-6)
-
-
-def test_clip_keeps_certainty_off_zero():
-    clipped = clip(np.array([[1.0, 0.0]], np.float32), n_labels=48)
-    np.testing.assert_allclose(clipped[0, 1], 0.01 / 1.01)
-    np.testing.assert_allclose(clipped.sum(axis=1), 1)
-
-
-def test_prevalence_of_uniform_labels_is_the_posterior_mean():
-    found = prevalence_from_uniform([0] * 98 + [1] * 2, 2, [0, 0], 10_000)
-    np.testing.assert_allclose(found.point, [98.5 / 101, 2.5 / 101])
-    assert (found.low <= found.point).all()
-    assert (found.point <= found.high).all()
-
-
-def test_prevalence_counts_what_is_known_anyway():
-    """Half of the pool is known to be of class 1; the random labels speak for the other half."""
-    found = prevalence_from_uniform([0] * 100, 2, [0, 500], 1_000)
-    np.testing.assert_allclose(found.point, [0.5 * 100.5 / 101, 0.5 + 0.5 * 0.5 / 101])
-    assert found.low[1] == pytest.approx(0.5)
-
-
-def test_prevalence_interval_covers():
-    rng = np.random.default_rng(0)
-    hits = 0
-    for _ in range(300):
-        found = prevalence_from_uniform((rng.random(200) < 0.02).astype(int), 2, [0, 0], 10**6)
-        hits += found.low[1] <= 0.02 <= found.high[1]
-    assert hits >= 0.92 * 300
-
-
-def test_ranges_become_geometric_means_and_the_rest_is_shared():
-    found = prevalence_from_ranges([(2, 0.001, 0.004)], np.array([0.6, 0.2, 0.2]))
-    np.testing.assert_allclose(found.point, [0.998 * 0.75, 0.998 * 0.25, 0.002])
-    assert (found.low[2], found.high[2]) == (0.001, 0.004)
-    assert np.isnan(found.low[:2]).all()
-
-
-def test_ranges_of_more_than_everything_are_refused():
-    with pytest.raises(ValueError, match="more than 100 %"):
-        prevalence_from_ranges([(0, 0.9, 0.9), (1, 0.3, 0.3)], np.ones(3))
-
-
-@pytest.fixture
-def learner():
-    rng = np.random.default_rng(0)
-    X = np.r_[rng.normal(-1, 1, (30, 2)), rng.normal(1, 1, (30, 2))]
-    model = LogisticRegression().fit(X, np.repeat([0, 1], 30))
-    model.X_training, model.y_training = X, np.repeat([0, 1], 30)
-    return model
-
-
-def test_a_learner_cannot_be_corrected_twice(learner):
-    once = CorrectedLearner(learner, [0, -3], Correction.RATIO)
+def test_a_correction_cannot_be_applied_twice(blobs):
+    X, y = blobs
+    learner = Learner(X, y)
+    once = correct(learner, X, Correction.MATCHED, [0.9, 0.09, 0.01], np.random.default_rng(0))
+    assert once.prior_state == Correction.MATCHED
+    np.testing.assert_allclose(once.predict_proba(X).mean(axis=0), [0.9, 0.09, 0.01], rtol=1e-3)
     with pytest.raises(ValueError, match="corrected already"):
-        CorrectedLearner(once, [0, -3], Correction.MATCHED)
+        correct(once, X, Correction.RATIO, [0.9, 0.09, 0.01], np.random.default_rng(0))
+    with pytest.raises(ValueError, match="corrected already"):
+        CorrectedLearner(once, np.zeros(3), Correction.RATIO)
+    assert correct(learner, X, Correction.NONE, [1, 0, 0], np.random.default_rng(0)) is learner
 
 
-def test_corrected_learner_agrees_with_the_formula(learner):
-    X = learner.X_training
-    moved = correct(learner, X, Correction.RATIO, [0.99, 0.01], np.random.default_rng(0)).predict_proba(X)
-    expected = prior_ratio(clip(learner.predict_proba(X), 60), [0.5, 0.5], [0.99, 0.01])
-    np.testing.assert_allclose(moved, expected, rtol=1e-6)
-    np.testing.assert_allclose(ratio_offsets([0.5, 0.5], [0.99, 0.01])[1], np.log(0.02))
+def test_a_corrected_learner_ranks_a_class_as_before(blobs):
+    X, y = blobs
+    X, y = X[y < 2], y[y < 2]
+    learner = Learner(X, y)
+    for correction in (Correction.RATIO, Correction.MATCHED):
+        corrected = correct(learner, X, correction, [0.99, 0.01], np.random.default_rng(0))
+        order = np.argsort(learner.predict_proba(X)[:, 1])
+        assert (np.diff(corrected.predict_proba(X)[order, 1]) >= -1e-12).all()
 
 
-def test_no_correction_gives_the_learner_itself(learner):
-    assert correct(learner, learner.X_training, Correction.NONE, [0.9, 0.1], np.random.default_rng(0)) is learner
-
-
-def test_corrected_margin_asks_on_the_rarer_side(learner):
-    X = np.random.default_rng(1).normal(size=(2_000, 2))
-    raw, _ = Margin()(learner, X, 20, np.random.default_rng(0))
-    moved, _ = PriorCorrected(Margin(), [0.95, 0.05], "ratio")(learner, X, 20, np.random.default_rng(0))
-    assert learner.predict_proba(X[moved])[:, 1].mean() > learner.predict_proba(X[raw])[:, 1].mean() + 0.2
+def test_certain_forests_can_still_be_corrected():
+    clipped = soften(np.array([[1.0, 0.0], [0.0, 1.0]]), 10)
+    assert clipped.min() > 0
+    moved = shift(clipped, ratio_offsets([0.5, 0.5], [0.99, 0.01]))
+    assert 0 < moved[1, 1] < 0.5
