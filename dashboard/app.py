@@ -151,8 +151,8 @@ class App:
         if report.imputed and not self.session.state.n_events:
             n_missing, n_columns = sum(report.imputed.values()), len(report.imputed)
             self.page.tell(
-                f"{n_missing:,} missing values in {n_columns:,} feature columns count as the median of their column; "
-                "the Strategy tab lists them."
+                f"{n_missing:,} missing values in {n_columns:,} feature columns count as the median of their "
+                "column; the Strategy tab lists them."
             )
         self.views = {name: VIEWS[name](self.page) for name in self.layout.root.views()}
         return self._place(self.layout.root)

@@ -58,6 +58,7 @@ class Bar:
         self._bar = tqdm(total=100, bar_format="{desc:<38.38} {bar} {n:3.0f} %", leave=False, disable=None)
 
     def __call__(self, share: float, text: str) -> None:
+        """Show the share done, 0 to 1, and what is being done."""
         self._bar.set_description_str(text, refresh=False)
         self._bar.update(100 * share - self._bar.n)
 

@@ -263,7 +263,7 @@ def print_summary(frame: pd.DataFrame, say: Callable[[str], None]) -> None:
         )
 
 
-def _plus_minus(mean: float, error: float, digits: int) -> str:
+def _plus_minus(mean: Any, error: Any, digits: int) -> str:
     if not np.isfinite(mean):
         return "–"
     return f"{mean:.{digits}f}" + (f" ± {error:.{digits}f}" if np.isfinite(error) else "")

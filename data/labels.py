@@ -283,7 +283,7 @@ class LabelLog:
 
     def _resolved(self, events: Sequence[Event], state: LogState) -> list[Event]:
         """Tell labels from relabels, check targets, and drop repeats within one call."""
-        labelled = {}
+        labelled: dict[str, bool] = {}
         resolved: dict[str, Event] = {}
         for event in events:
             if event.event_id in resolved:

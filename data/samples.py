@@ -108,8 +108,8 @@ def sky(n_rows: int, seed: int = 0) -> pa.Table:
     -------
     pyarrow.Table
         ``id``, ``ra`` and ``dec`` (degrees), magnitudes ``mag_u`` to ``mag_i`` (four bands, mag), colours ``u_g``,
-        ``g_r`` and ``r_i`` (mag), ``parallax`` (mas), ``proper_motion`` (log10 of mas a year), ``amplitude`` (log10
-        of mag), and the true ``kind``. A few measurements are missing.
+        ``g_r`` and ``r_i`` (mag), ``parallax`` (mas), ``proper_motion`` (log10 of mas a year), ``amplitude``
+        (log10 of mag), and the true ``kind``. A few measurements are missing.
     """
     rng = np.random.default_rng(seed)
     population = _draw_populations(rng, n_rows)

@@ -160,8 +160,8 @@ class Workspace:
         if not fingerprint_matches(self.source, self.fingerprint):
             if not accept_change:
                 raise InputError(
-                    f"{self.source} has changed since {self.folder.name} was made: put the old file back, or go on "
-                    "with the new one with --accept-change (labels follow the ids)"
+                    f"{self.source} has changed since {self.folder.name} was made: put the old file back, or go "
+                    "on with the new one with --accept-change (labels follow the ids)"
                 )
             self._take_change(progress)
         elif not self._table_file.exists():
@@ -269,8 +269,8 @@ class Workspace:
         ids = self.ids.texts(np.array(rows, dtype=np.int64))
         self.log.append(
             [
-                Event(new_event_id(), Action.LABEL, item_id, "table", now, label=str(texts[row]).strip(), input="table",
-                      strategy="imported")
+                Event(new_event_id(), Action.LABEL, item_id, "table", now, label=str(texts[row]).strip(),
+                      input="table", strategy="imported")
                 for row, item_id in zip(rows, ids, strict=True)
             ]
         )  # fmt: skip
@@ -431,8 +431,8 @@ def _load(folder: Path) -> dict[str, Any]:
         raise InputError(f"{path} has no schema_version: it is no workspace of rareloop")
     if version > SCHEMA_VERSION:
         raise InputError(
-            f"{folder} was made by a newer rareloop (workspace version {version}, this one knows {SCHEMA_VERSION}): "
-            "install the newer one"
+            f"{folder} was made by a newer rareloop (workspace version {version}, this one knows "
+            f"{SCHEMA_VERSION}): install the newer one"
         )
     return content
 

@@ -149,7 +149,8 @@ class MapView(pn.viewable.Viewer):
         self._write_note()
 
     def _at(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
-        return {"x": self.x[rows], "y": self.y[rows]} if len(self.x) else {"x": [], "y": []}
+        rows = rows if len(self.x) else rows[:0]
+        return {"x": self.x[rows], "y": self.y[rows]}
 
     # ---- selecting -------------------------------------------------------------------------------
 

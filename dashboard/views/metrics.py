@@ -118,7 +118,8 @@ class MetricsView(pn.viewable.Viewer):
         return hv.Overlay(elements).opts(
             hv.opts.Overlay(
                 responsive=True, ylim=(-0.03, 1.03), xlabel="labels", ylabel=self.measure.value,
-                show_legend=False, show_grid=True, toolbar=None, framewise=True, hooks=[lambda plot, _: _paint(plot.state, theme)],
+                show_legend=False, show_grid=True, toolbar=None, framewise=True,
+                hooks=[lambda plot, _: _paint(plot.state, theme)],
             )
         )  # fmt: skip
 

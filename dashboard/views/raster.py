@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import datashader as ds
 import datashader.transfer_functions as tf
@@ -183,11 +184,11 @@ class RasterScatter:
                     self._again = False
                 view = self.view
                 image = self._shade(view)
-                self.page.hop(lambda image=image, view=view: self._put(image, view))
+                self.page.hop(partial(self._put, image, view))
         except Exception as error:
             with self._lock:
                 self._busy = False
-            self.page.hop(lambda error=error: self.page.complain(error))
+            self.page.hop(partial(self.page.complain, error))
 
     def _put(self, image: NDArray[np.uint32], view: View) -> None:
         x0, x1, y0, y1 = view

@@ -65,7 +65,7 @@ def export_labels(
         When the format is not known, there is no label, or the file cannot be written.
     """
     kind = fmt or FORMATS.get(target.suffix.lower())
-    if kind not in FORMATS.values():
+    if kind is None or kind not in FORMATS.values():
         raise InputError(
             f"{target.name} ends in no known format: name it .csv, .parquet or .jsonl, or use --format"
         )

@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import importlib.util
 import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -150,4 +149,4 @@ def worker_memory(served: Any) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -15,8 +15,9 @@ pytestmark = pytest.mark.browser
 def survey(tmp_path):
     rng = np.random.default_rng(0)
     n = 400
-    frame = pd.DataFrame({"object": [f"o{i}" for i in range(n)], "mag": rng.normal(size=n), "colour": rng.normal(size=n),
-                          "broken": rng.normal(size=n), "kind": np.where(np.arange(n) % 50 == 0, "quasar", "star")})  # fmt: skip
+    numbers = {name: rng.normal(size=n) for name in ("mag", "colour", "broken")}
+    kinds = np.where(np.arange(n) % 50 == 0, "quasar", "star")
+    frame = pd.DataFrame({"object": [f"o{i}" for i in range(n)], **numbers, "kind": kinds})
     frame.loc[9, "broken"] = np.inf
     source = tmp_path / "survey.csv"
     frame.to_csv(source, index=False)

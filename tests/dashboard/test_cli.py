@@ -19,7 +19,8 @@ def source(tmp_path):
     rng = np.random.default_rng(0)
     n = 600
     y = (np.arange(n) % 20 == 0).astype(int)
-    frame = pd.DataFrame({"id": [f"i{i}" for i in range(n)], "a": rng.normal(size=n) + 3 * y, "b": rng.normal(size=n),
+    numbers = {"a": rng.normal(size=n) + 3 * y, "b": rng.normal(size=n)}
+    frame = pd.DataFrame({"id": [f"i{i}" for i in range(n)], **numbers,
                           "text": [f"words and words number {i} about a thing or two" for i in range(n)],
                           "kind": np.where(y == 1, "rare", "common"), "flat": 1.0})  # fmt: skip
     frame.loc[7, "b"] = np.nan
@@ -194,8 +195,8 @@ def test_simulate_writes_a_row_a_round_and_prints_a_table(source, tmp_path, caps
     flags = ["--label", "kind", "--rare", "rare", "--strategy", "top,random", "--labels", "60", "--seeds", "2"]
     assert cli.main(["simulate", str(source), *flags, "--output", str(output), "--jobs", str(jobs)]) == 0
     frame = pd.read_parquet(output)
-    wanted = {"strategy", "classifier", "seed", "round", "n_labels", "n_found", "n_total", "average_precision", "f1",
-              "seconds_fit", "seconds_query"}  # fmt: skip
+    wanted = {"strategy", "classifier", "seed", "round", "n_labels", "n_found", "n_total", "average_precision",
+              "f1", "seconds_fit", "seconds_query"}  # fmt: skip
     assert wanted <= set(frame.columns)
     assert frame.groupby(["strategy", "seed"])["n_labels"].max().eq(60).all()
     last = frame[frame["n_labels"] == 60].groupby("strategy")["n_found"].mean()

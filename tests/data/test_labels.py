@@ -227,7 +227,8 @@ def test_two_processes_write_to_one_log_without_a_locked_database(log, tmp_path)
         "import sys; from datetime import datetime, UTC; from pathlib import Path\n"
         "from rareloop.data.labels import Action, Event, LabelLog, new_event_id\n"
         "log = LabelLog(Path(sys.argv[1]))\n"
-        "for i in range(40): log.append(Event(new_event_id(), Action.LABEL, f'p{i}', 'other', datetime.now(UTC), label='x'))\n"
+        "for i in range(40):\n"
+        "    log.append(Event(new_event_id(), Action.LABEL, f'p{i}', 'other', datetime.now(UTC), label='x'))\n"
     )
     other = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "labels.db")])
     for i in range(40):

@@ -43,7 +43,7 @@ def test_texts_pictures_and_partial_labels_are_understood(tmp_path):
     table = make(
         tmp_path,
         **basic(
-            review=["this is a long sentence about a thing that somebody bought, number %d" % i for i in range(N)],
+            review=[f"this is a long sentence about a thing that somebody bought, number {i}" for i in range(N)],
             picture=[f"img/{i}.jpg" for i in range(N)],
             label=["spam" if i == 3 else "ham" if i == 5 else None for i in range(N)],
         ),

@@ -53,7 +53,7 @@ def test_arrow_formats_keep_every_value_and_type(tmp_path, suffix):
     assert table.take([2, 0, 2], ["n"]).to_pydict() == {"n": [3, 1, 3]}
 
 
-CELLS = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0\r"), max_size=12)
+CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=12)
 
 
 @given(

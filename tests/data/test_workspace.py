@@ -74,7 +74,7 @@ def test_a_changed_table_is_refused_and_can_be_accepted(workspace, source):
     workspace.close()
     changed = table().assign(x=lambda f: f["x"] + 1)
     pd.concat([changed, table(5, 1).assign(id=[f"n{i}" for i in range(5)])]).to_csv(source, index=False)
-    with pytest.raises(InputError, match="has changed since.*--accept-change"):
+    with pytest.raises(InputError, match=r"has changed since.*--accept-change"):
         Workspace.open(workspace.folder)
     again = Workspace.open(workspace.folder, accept_change=True)
     assert again.table.n_rows == 105
@@ -90,7 +90,7 @@ def test_a_changed_table_that_lost_an_answered_item_is_never_accepted(workspace,
     label(workspace, "i3")
     workspace.close()
     table().query("id != 'i3'").to_csv(source, index=False)
-    with pytest.raises(InputError, match="lost 1 items.*'i3'"):
+    with pytest.raises(InputError, match=r"lost 1 items.*'i3'"):
         Workspace.open(workspace.folder, accept_change=True)
     table().to_csv(source, index=False)
     again = Workspace.open(workspace.folder)
@@ -153,7 +153,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path, source):
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
 def test_an_unwritable_folder_is_said(tmp_path, source):
     tmp_path.chmod(0o500)
-    with pytest.raises(InputError, match="cannot be written.*--workspace"):
+    with pytest.raises(InputError, match=r"cannot be written.*--workspace"):
         Workspace.create(tmp_path / "w.rareloop", source)
     tmp_path.chmod(0o700)
 

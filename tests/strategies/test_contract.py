@@ -26,7 +26,7 @@ MODAL = [
     "modAL.uncertainty:uncertainty_sampling",
 ]
 OURS = {
-    **{name: strategy for name, strategy in STRATEGIES.items()},
+    **STRATEGIES,
     "corrected": lambda: PriorCorrected(Margin(), [0.6, 0.37, 0.03], Correction.MATCHED),
     "corrected by ratio": lambda: PriorCorrected(Entropy(), [0.6, 0.37, 0.03], Correction.RATIO),
     "anchors around corrected": lambda: Anchors(PriorCorrected(Margin(), [0.6, 0.37, 0.03])),
@@ -35,8 +35,10 @@ OURS = {
 }
 
 
-def learner_on(X, y, rows, strategy=RandomSampling()):
-    return ActiveLearner(LogisticRegression(), query_strategy=strategy, X_training=X[rows], y_training=y[rows])
+def learner_on(X, y, rows, strategy=None):
+    return ActiveLearner(
+        LogisticRegression(), query_strategy=strategy or RandomSampling(), X_training=X[rows], y_training=y[rows]
+    )
 
 
 @pytest.fixture
