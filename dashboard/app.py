@@ -132,16 +132,16 @@ class App:
 
     def _show_status(self) -> None:
         if self.session.phase != "labelling":
-            self.status.param.update(round_text="", found_text="", running=False)
+            self.status.show()
             return
         number = self.session.report.get("round")
         wanted = [c.name for c in self.session.workspace.taxonomy if c.wanted]
         counts = self.session.found()
         found = f"found {sum(counts[name] for name in wanted):,} · " if wanted else ""
-        self.status.param.update(
+        self.status.show(
             round_text="first look" if number is None else f"round {number}",
             running=self.session.round_running,
-            found_text=f"{found}{sum(counts.values()):,} labels",
+            found=f"{found}{sum(counts.values()):,} labels",
         )
 
     # ---- layout ----------------------------------------------------------------------------------

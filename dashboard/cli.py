@@ -37,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser = build_parser()
     options = parser.parse_args(arguments)
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # classifiers and strategies of the user's own lie beside the table
     try:
         return int(options.run(options) or 0)
     except (InputError, LayoutError) as error:

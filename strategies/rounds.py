@@ -321,6 +321,8 @@ class _Turn:
             return nothing
         if isinstance(strategy, Anchors):
             self.subpool_size = self.n_scored = strategy.last_subpool_size
+            inside = scores > -np.inf  # what the subpool could not fill is drawn, and named, as random below
+            positions, scores = positions[inside], scores[inside]
         if len(positions) < n:
             self.messages.append(f"strategy {name} chose {len(positions)} of {n} items; the others are random")
         return positions, scores, name

@@ -17,17 +17,20 @@ export function render({model}) {
   bar.append(found, round, saved)
   let pending = 0
   let late = false
+  let state = {round: '', running: false, found: ''}
   const paint = () => {
-    saved.textContent = !model.round_text ? '' : pending ? (late ? `${pending} not saved` : 'saving…') : 'saved ✓'
+    saved.textContent = !state.round ? '' : pending ? (late ? `${pending} not saved` : 'saving…') : 'saved ✓'
     saved.classList.toggle('bad', late)
-    round.textContent = model.round_text
-    round.classList.toggle('running', model.running)
-    found.textContent = model.found_text
+    round.textContent = state.round
+    round.classList.toggle('running', state.running)
+    found.textContent = state.found
   }
   const onStatus = (event) => { ({pending, late} = event.detail); paint() }
   window.addEventListener('rareloop:status', onStatus)
   model.on('remove', () => window.removeEventListener('rareloop:status', onStatus))
-  model.on(['round_text', 'running', 'found_text'], paint)
+  // Messages, not properties: a property that changes while the page is still being built may not arrive.
+  model.on('msg:custom', (message) => { state = message; paint() })
   paint()
+  model.send_msg({type: 'hello'})
   return bar
 }

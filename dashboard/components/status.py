@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import param
 from panel.custom import JSComponent
 
 HERE = Path(__file__).parent
@@ -13,9 +13,18 @@ HERE = Path(__file__).parent
 class Status(JSComponent):
     """Badges of the top bar; whether all is saved comes from the labelling surface in the same page."""
 
-    round_text = param.String(default="", doc="Which round ranked the queue.")
-    running = param.Boolean(default=False, doc="Whether a round is under way.")
-    found_text = param.String(default="", doc="How much has been found.")
-
     _esm = HERE / "status.js"
     _stylesheets = [HERE / "status.css"]  # noqa: RUF012 (Panel's own form)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._state: dict[str, Any] = {}
+
+    def show(self, *, round_text: str = "", running: bool = False, found: str = "") -> None:
+        """Show which round ranked the queue, whether one is under way, and how much has been found."""
+        self._state = {"round": round_text, "running": running, "found": found}
+        self._send_msg(self._state)
+
+    def _handle_msg(self, data: Any) -> None:
+        """The browser has made the badges: tell it what they say."""
+        self._send_msg(self._state)

@@ -1,0 +1,127 @@
+"""The real command in a process of its own: pulling the plug, the login, a classifier of the user's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from rareloop.tests.browser.actions import expect, press_and_wait, wait_for_item, wait_until_saved
+
+pytestmark = pytest.mark.browser
+
+OWN_CLASSIFIER = """
+from sklearn.naive_bayes import GaussianNB
+class Mine(GaussianNB):
+    pass
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def command(tmp_path, page):
+    """Starts `rareloop demo` and waits until it answers; kills it afterwards."""
+    running = []
+
+    def start(*flags: str, port: int, **environment: str):
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "rareloop",
+                "demo",
+                "--no-show",
+                "--port",
+                str(port),
+                "--workspace",
+                "kept",
+                *flags,
+            ],
+            cwd=tmp_path,
+            env=os.environ | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        running.append(process)
+        until = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+                return process
+            except (urllib.error.URLError, ConnectionError):
+                assert process.poll() is None, process.stdout.read().decode()
+                assert time.monotonic() < until, "the server never answered"
+                time.sleep(0.05)
+
+    yield start
+    page.goto("about:blank")  # so that the page does not miss its server
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def test_the_plug_is_pulled_and_nothing_that_was_saved_is_gone(page, command):
+    page.expected_errors = ("ebsocket", "ERR_CONNECTION", "not connected", "Failed to load")
+    port = free_port()
+    process = command(port=port)
+    page.goto(f"http://127.0.0.1:{port}/", wait_until="domcontentloaded")
+    wait_for_item(page)
+    for key in "12345":
+        press_and_wait(page, key)
+    wait_until_saved(page)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    # An answer that the dead server never saw is announced, kept by the browser, and sent to the next one.
+    press_and_wait(page, "6")
+    expect(page.get_by_role("alert").filter(has_text="kept in this browser")).to_be_visible()
+    command(port=port)
+    page.reload(wait_until="domcontentloaded")
+    wait_for_item(page)
+    expect(page.get_by_test_id("found")).to_contain_text("6 labels")
+    wait_until_saved(page)
+
+
+def test_ctrl_c_ends_it_and_says_that_all_is_saved(command):
+    process = command(port=free_port())
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 0
+    assert "Everything is saved." in process.stdout.read().decode()
+
+
+def test_with_a_password_nothing_is_shown_before_the_login(page, command):
+    port = free_port()
+    command(port=port, RARELOOP_PASSWORD="open sesame")
+    for path in ("", "item-image/0", "export-file/labels.csv"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}") as answer:
+            assert "/login" in answer.url
+    page.goto(f"http://127.0.0.1:{port}/", wait_until="domcontentloaded")
+    page.locator("input[name=username]").fill("anybody")
+    page.locator("input[name=password]").fill("open sesame")
+    page.locator("input[type=submit], button[type=submit]").first.click()
+    wait_for_item(page)
+
+
+def test_a_classifier_of_the_users_own_beside_the_table(page, command, tmp_path):
+    (tmp_path / "mymodels.py").write_text(OWN_CLASSIFIER)
+    port = free_port()
+    command("--classifier", "mymodels:Mine", port=port)
+    page.goto(f"http://127.0.0.1:{port}/", wait_until="domcontentloaded")
+    wait_for_item(page)
+    for key in "1212":
+        press_and_wait(page, key)
+    page.get_by_role("tab", name="Strategy").click()
+    expect(page.get_by_test_id("strategy-info")).to_contain_text("fit 0.")  # a round with the model has come
+    press_and_wait(page, "1")
+    expect(page.get_by_test_id("suggestion")).to_contain_text("Most likely")
+    expect(page.get_by_role("combobox").filter(has_text="mymodels:Mine")).to_be_visible()
