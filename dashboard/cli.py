@@ -35,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=os.environ.get("RARELOOP_LOG", "ERROR"), format="%(levelname)s %(name)s: %(message)s"
     )
+    if "RARELOOP_LOG" not in os.environ:
+        # A tab that closes while it is written to is no news for the terminal.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     parser = build_parser()
     options = parser.parse_args(arguments)
     if os.getcwd() not in sys.path:

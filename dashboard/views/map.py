@@ -114,7 +114,7 @@ class MapView(pn.viewable.Viewer):
     def _recolour(self) -> None:
         theme = DARK if self.page.dark else LIGHT
         self.scatter.set_theme(theme)
-        self._queue_glyph.glyph.line_color = theme.chosen
+        self._queue_glyph.glyph.line_color = theme.chosen[1]
         halo, ring = self._rings
         halo.glyph.line_color, ring.glyph.line_color = theme.ground, theme.ink
 

@@ -43,12 +43,12 @@ class Theme:
     ground: str
     ink: str
     line: str
-    points: str
-    chosen: str
+    points: tuple[str, str]  # where they are few, and where they are many
+    chosen: tuple[str, str]
 
 
-LIGHT = Theme("#ffffff", "#24292f", "#d0d7de", "#8c959f", "#0b57d0")
-DARK = Theme("#121212", "#e6edf3", "#3d444d", "#768390", "#8ab4f8")
+LIGHT = Theme("#ffffff", "#24292f", "#d0d7de", ("#bcc4cc", "#59636e"), ("#7fb0f5", "#0b57d0"))
+DARK = Theme("#121212", "#e6edf3", "#3d444d", ("#3f4751", "#a3aeb9"), ("#2f6fcf", "#8ab4f8"))
 
 
 class RasterScatter:
@@ -198,9 +198,9 @@ class RasterScatter:
         x0, x1, y0, y1 = view
         width, height = self._pixels()
         canvas = ds.Canvas(width, height, x_range=(x0, x1), y_range=(y0, y1))
-        layers = [self._layer(canvas, self.frame, self.theme.points, 70)]
+        layers = [self._layer(canvas, self.frame, self.theme.points)]
         if len(self.chosen):
-            layers.append(self._layer(canvas, self.frame.iloc[self.chosen], self.theme.chosen, 150))
+            layers.append(self._layer(canvas, self.frame.iloc[self.chosen], self.theme.chosen))
         return (tf.stack(*layers) if len(layers) > 1 else layers[0]).to_numpy()
 
     def _pixels(self) -> tuple[int, int]:
@@ -212,12 +212,13 @@ class RasterScatter:
         return tuple(int(np.clip(side, *SIZES)) for side in size)  # type: ignore[return-value]
 
     @staticmethod
-    def _layer(canvas: ds.Canvas, frame: pd.DataFrame, colour: str, min_alpha: int) -> tf.Image:
+    def _layer(canvas: ds.Canvas, frame: pd.DataFrame, colours: tuple[str, str]) -> tf.Image:
+        """Points as pixels, the darker or brighter the more there are; few points are drawn larger."""
         counts = canvas.points(frame, "x", "y", ds.count())
-        image = tf.shade(counts, cmap=[colour, colour], how="eq_hist", min_alpha=min_alpha)
         n_points = int(counts.sum())
         if n_points > FEW_POINTS[-1][0]:
-            return tf.dynspread(image, threshold=0.6, max_px=2)
+            return tf.shade(counts, cmap=list(colours), how="eq_hist", min_alpha=200)
+        image = tf.shade(counts, cmap=[colours[1]], min_alpha=170)
         return tf.spread(image, px=next(px for most, px in FEW_POINTS if n_points <= most))
 
     # ---- picking ---------------------------------------------------------------------------------
@@ -281,5 +282,5 @@ def warm_up() -> None:
     """Compile the rasters once, which takes seconds, before anybody waits for them."""
     frame = pd.DataFrame({"x": np.array([0.0, 1.0], "f4"), "y": np.array([0.0, 1.0], "f4")})
     canvas = ds.Canvas(SIZES[0], SIZES[0], x_range=(0, 1), y_range=(0, 1))
-    layers = [RasterScatter._layer(canvas, frame, colour, 70) for colour in (LIGHT.points, LIGHT.chosen)]
+    layers = [RasterScatter._layer(canvas, frame, colours) for colours in (LIGHT.points, LIGHT.chosen)]
     tf.stack(*layers)
