@@ -11,13 +11,14 @@ import panel_material_ui as pmui
 from ..layouts.schema import Layout, Node, load_layout
 from .components.status import Status
 from .items import ItemCards
-from .page import Page
+from .page import THREADS, Page
 from .session import LabellingSession
 from .views.export import ExportView
 from .views.history import HistoryView
 from .views.item import ItemView
 from .views.map import MapView
 from .views.metrics import MetricsView
+from .views.raster import warm_up
 from .views.selection import SelectionView
 from .views.setup import SetupView
 from .views.strategy import StrategyView
@@ -106,6 +107,8 @@ class App:
     def _loaded(self) -> None:
         """The browser has the page: catch up with a phase that changed on the way, which it would not notice."""
         self._is_loaded = True
+        if self._shown != "labelling":
+            THREADS.submit(warm_up)  # while the user reads; a map that is there already compiles by itself
         self._phase_changed()
 
     def _show_phase(self) -> None:

@@ -67,6 +67,13 @@ class Page(param.Parameterized):
         """
         self.param.watch(lambda *_: self.hop(callback), list(names))
 
+    def when_shown(self, work: Callable[[], None]) -> None:
+        """Run ``work()`` once the browser shows the page, so that it does not hold up what is seen first."""
+        if self.is_served:
+            pn.state.onload(work)
+        else:
+            work()
+
     def in_background(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Run `work` in a thread, then ``then(result)`` in this page; errors become a notification."""
         self.deliver(THREADS.submit(work), then)

@@ -6,7 +6,6 @@ import contextlib
 import ipaddress
 import secrets
 import socket
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from . import images
 from .app import App
 from .items import ItemCards
 from .session import LabellingSession
-from .views import export, raster
+from .views import export
 
 DEFAULT_PORT = 5006
 PORTS_TRIED = 20
@@ -154,7 +153,6 @@ def run(
     session.workspace.lock(url)
     try:
         session.start()
-        threading.Thread(target=raster.warm_up, name="warm up", daemon=True).start()
         say(f"rareloop is at {url} (Ctrl-C ends it)")
         with contextlib.suppress(KeyboardInterrupt):
             pn.serve({"/": page_factory(session, layout)}, show=show, **server_options(session, address, port))

@@ -45,7 +45,7 @@ class MapView(pn.viewable.Viewer):
         page.watch(self.session, self._draw_labelled, "committed", "taxonomy_revision")
         page.watch(self.session, self._draw_queue, "queue")
         self._recolour()
-        self._load_axes()
+        page.when_shown(self._load_axes)
 
     def __panel__(self) -> pn.viewable.Viewable:
         controls = pmui.Row(self.x_axis, self.y_axis, self.clear, sizing_mode="stretch_width")
