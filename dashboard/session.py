@@ -20,6 +20,7 @@ from ..data.labels import Action, Event, LogState, new_event_id
 from ..data.roles import Roles
 from ..data.roundlog import QueryRecord, RoundRecord
 from ..data.workspace import Workspace
+from ..strategies.discovery import Top
 from ..strategies.rounds import Labels, Round, RoundSettings
 from .worker import RoundTask, Worker, WorkerStoppedError
 
@@ -179,8 +180,9 @@ class LabellingSession(param.Parameterized):
     @property
     def settings(self) -> RoundSettings:
         """The settings of the next round, with the wanted classes of the taxonomy."""
-        stored = self.workspace.settings.get("round", {})
         wanted = tuple(i for i, c in enumerate(self.workspace.taxonomy) if c.wanted)
+        # Of the single strategies, the most likely ones find by far the most members of a wanted class.
+        stored = self.workspace.settings.get("round") or ({"strategy": Top.name} if wanted else {})
         return replace(RoundSettings.from_dict(dict(stored)), wanted=wanted)
 
     @property

@@ -34,7 +34,7 @@ def command(tmp_path, page):
     """Starts `rareloop demo` and waits until it answers; kills it afterwards."""
     running = []
 
-    def start(*flags: str, port: int, **environment: str):
+    def start(*flags, port, **environment):
         process = subprocess.Popen(
             [
                 sys.executable,
