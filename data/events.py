@@ -1,0 +1,199 @@
+"""What the label log says: its events, and the state that they fold into."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+Status = Literal["labelled", "skipped", "unsure", "flagged"]
+
+
+class Action(StrEnum):
+    """What an event says."""
+
+    LABEL = "label"
+    RELABEL = "relabel"
+    UNDO = "undo"
+    REDO = "redo"
+    SKIP = "skip"
+    UNSURE = "unsure"
+    FLAG = "flag"
+    NOTE = "note"
+
+
+STATUS: dict[Action, Status] = {
+    Action.LABEL: "labelled",
+    Action.RELABEL: "labelled",
+    Action.SKIP: "skipped",
+    Action.UNSURE: "unsure",
+    Action.FLAG: "flagged",
+}
+STEPS = (Action.UNDO, Action.REDO)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the label log.
+
+    `event_id` is made by whoever sends the event, so that sending it twice stores it once. `target` is
+    the event that an undo takes back or a redo brings again. `created_at` is UTC. `probability` is the
+    selection probability where it is known. `seq` is given by the log: the order of the events.
+    """
+
+    event_id: str
+    action: Action
+    item_id: str
+    annotator: str
+    created_at: datetime
+    label: str | None = None
+    note: str | None = None
+    target: str | None = None
+    dwell_ms: int | None = None
+    input: str = "api"
+    round: int | None = None
+    strategy: str | None = None
+    probability: float | None = None
+    suggested: str | None = None
+    suggested_probability: float | None = None
+    seq: int = 0
+
+
+def new_event_id() -> str:
+    """A UUIDv7 as text: ids sort by the millisecond in which they were made (RFC 9562, section 5.7)."""
+    value = (time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | secrets.randbits(12) << 64
+    value |= 0b10 << 62 | secrets.randbits(62)
+    digits = f"{value:032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+# ---- the fold ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class ItemState:
+    """The answer in force on an item; `event` is the one that decided it."""
+
+    status: Status
+    label: str | None
+    event: Event
+
+
+@dataclass
+class LogState:
+    """What the events so far add up to.
+
+    `items` maps the ids of answered items to their state, in the order of the first answer; `counts`
+    has the number of items labelled with each class; `notes` the newest note of an item.
+    """
+
+    items: dict[str, ItemState] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    n_events: int = 0
+    _events: dict[str, Event] = field(default_factory=dict, repr=False)
+    _history: dict[str, list[str]] = field(default_factory=dict, repr=False)  # item → its decisions
+    _undone: set[str] = field(default_factory=set, repr=False)
+    _done_by: dict[str, list[str]] = field(default_factory=dict, repr=False)  # annotator → undo stack
+    _undone_by: dict[str, list[str]] = field(default_factory=dict, repr=False)  # annotator → redo stack
+
+    @property
+    def n_labelled(self) -> int:
+        """Number of items with a class."""
+        return sum(self.counts.values())
+
+    def apply(self, event: Event) -> None:
+        """Take one more event."""
+        self.n_events += 1
+        self._events[event.event_id] = event
+        if event.action in STEPS:
+            self._step(event)
+            return
+        self._history.setdefault(event.item_id, []).append(event.event_id)
+        self._done_by.setdefault(event.annotator, []).append(event.event_id)
+        self._undone_by[event.annotator] = []
+        self._settle(event.item_id)
+
+    def _step(self, event: Event) -> None:
+        target = self._events[str(event.target)]
+        done = self._done_by.setdefault(target.annotator, [])
+        undone = self._undone_by.setdefault(target.annotator, [])
+        source, sink = (done, undone) if event.action == Action.UNDO else (undone, done)
+        if (target.event_id in self._undone) == (event.action == Action.UNDO):
+            return  # undone or redone already
+        if source and source[-1] == target.event_id:
+            source.pop()
+        elif target.event_id in source:
+            source.remove(target.event_id)
+        else:
+            return  # the annotator has answered since, which ended the redo
+        sink.append(target.event_id)
+        (self._undone.add if event.action == Action.UNDO else self._undone.discard)(target.event_id)
+        self._settle(target.item_id)
+
+    def _settle(self, item_id: str) -> None:
+        """Find the decision and note in force on an item, and count again."""
+        in_force = [self._events[i] for i in self._history[item_id] if i not in self._undone]
+        before = self.items.get(item_id)
+        if before is not None and before.label is not None:
+            self.counts[before.label] -= 1
+            if not self.counts[before.label]:
+                del self.counts[before.label]
+        decisions = [e for e in in_force if e.action != Action.NOTE]
+        if decisions:
+            newest = decisions[-1]
+            status = STATUS[newest.action]
+            label = newest.label if status == "labelled" else None
+            self.items[item_id] = ItemState(status, label, newest)
+            if label is not None:
+                self.counts[label] = self.counts.get(label, 0) + 1
+        else:
+            self.items.pop(item_id, None)
+        notes = [e.note for e in in_force if e.action == Action.NOTE]
+        if notes and notes[-1]:
+            self.notes[item_id] = notes[-1]
+        else:
+            self.notes.pop(item_id, None)
+
+    def copy(self) -> LogState:
+        """The same state, which later events leave alone."""
+        lists = (self._history, self._done_by, self._undone_by)
+        history, done, undone = ({key: list(ids) for key, ids in each.items()} for each in lists)
+        return LogState(
+            dict(self.items), dict(self.counts), dict(self.notes), self.n_events,
+            dict(self._events), history, set(self._undone), done, undone,
+        )  # fmt: skip
+
+    def has(self, event_id: str | None) -> bool:
+        """Whether an event is among those taken."""
+        return event_id in self._events
+
+    def event(self, event_id: str) -> Event:
+        """The event of that id; raises KeyError when there is none."""
+        return self._events[event_id]
+
+    def n_events_of(self, item_id: str) -> int:
+        """How many answers and notes an item has had, undone ones included."""
+        return len(self._history.get(item_id, ()))
+
+    def undoable(self, annotator: str) -> Event | None:
+        """The annotator's newest answer in force, or None."""
+        stack = self._done_by.get(annotator)
+        return self._events[stack[-1]] if stack else None
+
+    def redoable(self, annotator: str) -> Event | None:
+        """The answer that the annotator undid last, or None when they have answered since."""
+        stack = self._undone_by.get(annotator)
+        return self._events[stack[-1]] if stack else None
+
+
+def fold(events: Iterable[Event]) -> LogState:
+    """What events add up to; a pure function of them."""
+    state = LogState()
+    for event in events:
+        state.apply(event)
+    return state
