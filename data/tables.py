@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,20 +12,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 import pyarrow.ipc as pa_ipc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .readers import SUFFIXES, Source, open_source
+
+__all__ = [
+    "SUFFIXES", "Fingerprint", "Progress", "Table", "check_readable", "fingerprint", "fingerprint_matches",
+    "holds_numbers", "import_table", "to_doubles",
+]  # fmt: skip
 
 Progress = Callable[[float, str], None]
 
-CSV = {".csv": ",", ".tsv": "\t"}
-PARQUET = (".parquet", ".pq")
-ARROW = (".arrow", ".feather", ".ipc")
-SUFFIXES = (*CSV, *PARQUET, *ARROW)
-BATCH_ROWS = 65_536
 HASH_BLOCK = 2**22
 MICROSECONDS_A_DAY = 86_400_000_000
 
@@ -81,9 +80,11 @@ class Table:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._reader = pa_ipc.open_file(pa.memory_map(str(path)))
-        self._table = self._reader.read_all()
-        lengths = [self._reader.get_batch(i).num_rows for i in range(self._reader.num_record_batches)]
+        reader = pa_ipc.open_file(pa.memory_map(str(path)))
+        self._batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+        self._table = pa.Table.from_batches(self._batches, reader.schema)
+        self._places = {name: place for place, name in enumerate(reader.schema.names)}
+        lengths = [batch.num_rows for batch in self._batches]
         self._offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
     @property
@@ -103,18 +104,21 @@ class Table:
 
     def column(self, name: str) -> pa.ChunkedArray:
         """One whole column, still on disk; raises InputError when there is none of that name."""
-        if name not in self._table.column_names:
+        return self._table.column(self._place(name))
+
+    def _place(self, name: str) -> int:
+        if name not in self._places:
             raise InputError(f"there is no column '{name}': the columns are {', '.join(self.names[:20])}")
-        return self._table.column(name)
+        return self._places[name]
 
     def row(self, index: int, names: Sequence[str] | None = None) -> dict[str, Any]:
         """One row as Python values by column name; raises IndexError outside the table."""
         if not 0 <= index < self.n_rows:
             raise IndexError(f"row {index} of {self.n_rows}")
-        batch = int(np.searchsorted(self._offsets, index, side="right")) - 1
-        within = int(index - self._offsets[batch])
-        columns = self.names if names is None else names
-        return {name: self.column(name).chunk(batch)[within].as_py() for name in columns}
+        number = int(np.searchsorted(self._offsets, index, side="right")) - 1
+        batch, within = self._batches[number], int(index - self._offsets[number])
+        columns = self._places if names is None else names
+        return {name: batch.column(self._place(name))[within].as_py() for name in columns}
 
     def take(self, rows: NDArray[np.int64] | Sequence[int], names: Sequence[str] | None = None) -> pa.Table:
         """Chosen rows, in the order given, as an Arrow table in memory."""
@@ -151,16 +155,22 @@ class Table:
         return to_doubles(self.column(name), name)
 
 
+def holds_numbers(kind: pa.DataType) -> bool:
+    """Whether cells of a type are numbers, or booleans or dates that can count as numbers."""
+    tests = (
+        pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean, pa.types.is_null,
+        pa.types.is_timestamp, pa.types.is_date,
+    )  # fmt: skip
+    return any(test(kind) for test in tests)
+
+
 def to_doubles(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
     """Numbers, booleans or dates as float64, missing → NaN; raises InputError for other types."""
     kind = column.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         stamps = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
         return to_doubles(stamps, name) / MICROSECONDS_A_DAY
-    if not (
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-        or pa.types.is_boolean(kind) or pa.types.is_null(kind)
-    ):  # fmt: skip
+    if not holds_numbers(kind):
         raise InputError(f"column '{name}' is {kind} and holds no numbers: leave it out of the features")
     if pa.types.is_boolean(kind):
         column = column.cast(pa.uint8())
@@ -183,92 +193,47 @@ def import_table(source: Path, cache: Path, progress: Progress | None = None) ->
         When the file is missing, of an unknown format, damaged or empty, or has two columns of one name.
     """
     check_readable(source)
-    if source.suffix.lower() not in SUFFIXES:
-        known = ", ".join(SUFFIXES)
-        raise InputError(f"{source.name} is of no format that can be opened: rareloop reads {known}")
     partial = cache.with_name(cache.name + ".partial")
+    kind = source.suffix[1:].upper()
     try:
-        schema, batches, n_rows = _open(source)
-        _check_shape(source, schema, n_rows)
-        _write(partial, schema, batches, n_rows, progress or (lambda share, text: None))
-    except (pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowNotImplementedError, pa.ArrowSerializationError) as error:
-        partial.unlink(missing_ok=True)
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{source.name} cannot be read as {source.suffix[1:].upper()}: {reason}") from error
+        content = open_source(source)
+        _check_names(source, content.schema.names)
+        _write(partial, content, source, progress or (lambda share, text: None))
+        partial.replace(cache)
+    except pa.ArrowException as error:
+        raise InputError(f"{source.name} cannot be read as {kind}: {_reason(error)}") from error
     except OSError as error:
-        partial.unlink(missing_ok=True)
         if error.errno is None:  # Parquet and Arrow readers report damage so
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{source.name} cannot be read: {reason}") from error
+            raise InputError(f"{source.name} cannot be read as {kind}: {_reason(error)}") from error
         raise InputError(
-            f"{cache.parent} cannot be written ({error.strerror}): choose another --workspace"
+            f"{cache.parent} cannot be written ({error.strerror}): make room, or choose another --workspace"
         ) from error
-    partial.replace(cache)
+    finally:
+        partial.unlink(missing_ok=True)
     return Table(cache)
 
 
-def _open(source: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch], int]:
-    """Schema, batches and number of rows of a file."""
-    suffix = source.suffix.lower()
-    if suffix in PARQUET:
-        file = pq.ParquetFile(source, memory_map=True)
-        schema = _plain_schema(file.schema_arrow)
-        batches = (_plain(batch, schema) for batch in file.iter_batches(BATCH_ROWS))
-        return schema, batches, file.metadata.num_rows
-    if suffix in ARROW:
-        table = _read_arrow(source)
-    else:
-        table = pa_csv.read_csv(
-            source,
-            parse_options=pa_csv.ParseOptions(delimiter=CSV[suffix], newlines_in_values=True),
-            convert_options=pa_csv.ConvertOptions(strings_can_be_null=True),
-        )
-    schema = _plain_schema(table.schema)
-    return schema, (_plain(batch, schema) for batch in table.to_batches(BATCH_ROWS)), table.num_rows
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
-def _read_arrow(source: Path) -> pa.Table:
-    mapped = pa.memory_map(str(source))
-    try:
-        return pa_ipc.open_file(mapped).read_all()
-    except pa.ArrowInvalid:
-        mapped.seek(0)
-        return pa_ipc.open_stream(mapped).read_all()
-
-
-def _plain_schema(schema: pa.Schema) -> pa.Schema:
-    """Dictionaries as their values, and no metadata of other tools."""
-    fields = [
-        pa.field(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type, f.nullable)
-        for f in schema
-    ]
-    return pa.schema(fields)
-
-
-def _plain(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    arrays = [
-        column if column.type == f.type else column.cast(f.type)
-        for column, f in zip(batch.columns, schema, strict=True)
-    ]
-    return pa.record_batch(arrays, schema=schema)
-
-
-def _check_shape(source: Path, schema: pa.Schema, n_rows: int) -> None:
-    if n_rows == 0 or not schema.names:
-        what = "no columns" if not schema.names else "no rows"
-        raise InputError(f"{source.name} is empty ({what}): there is nothing to label")
-    twice = next((name for name in schema.names if schema.names.count(name) > 1), None)
+def _check_names(source: Path, names: Sequence[str]) -> None:
+    if not names:
+        raise InputError(f"{source.name} is empty (no columns): there is nothing to label")
+    twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{source.name} has two columns named '{twice}': rename one of them")
 
 
-def _write(
-    path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch], n_rows: int, progress: Progress
-) -> None:
-    done = 0
-    with pa.OSFile(str(path), "wb") as sink, pa_ipc.new_file(sink, schema) as writer:
-        for batch in batches:
-            if batch.num_rows:
-                writer.write_batch(batch)
-                done += batch.num_rows
-                progress(done / n_rows, "reading the table")
+def _write(path: Path, content: Source, source: Path, progress: Progress) -> None:
+    """Write the batches to a file and have them on disk; raises InputError when there is no row."""
+    n_rows = 0
+    with pa.OSFile(str(path), "wb") as sink, pa_ipc.new_file(sink, content.schema) as writer:
+        for share, batch in content.batches:
+            writer.write_batch(batch)
+            n_rows += batch.num_rows
+            progress(share, "reading the table")
+    if not n_rows:
+        raise InputError(f"{source.name} is empty (no rows): there is nothing to label")
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
