@@ -5,18 +5,16 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from .errors import InputError
-from .tables import Table
+from .identifiers import ItemIds
+from .tables import Table, holds_numbers
 
 LabelUse = Literal["start", "truth", "ignore"]
 ImageKind = Literal["path", "url", "bytes", "array"]
@@ -29,6 +27,8 @@ LABEL_NAME = re.compile(
     r"|(_|^)(class|label|target|disposition|category)(_name)?$|^classification$",
     re.IGNORECASE,
 )
+# Numbers of these names are never features, even where they repeat (as in single precision).
+SURE_ID_NAME = re.compile(r"(^|_)(id|uid|uuid|objid|evid|kepid)$|objid$", re.IGNORECASE)
 IMAGE_SUFFIX = re.compile(r"\.(png|jpe?g|gif|webp|bmp|tiff?)$", re.IGNORECASE)
 SAMPLE = 2_000
 MOST_LABEL_VALUES = 200
@@ -84,9 +84,8 @@ def guess_roles(table: Table) -> Roles:
     sample = table.take(rows)
     roles.id = _guess_id(table)
     roles.label = _guess_label(table, roles.id)
-    roles.label_use = (
-        "start" if roles.label and table.column(roles.label).null_count else "truth" if roles.label else "ignore"
-    )
+    if roles.label is not None:
+        roles.label_use = "start" if label_texts(table, roles.label).null_count else "truth"
     roles.image, roles.image_kind = _guess_image(sample)
     for name in table.names:
         if name not in (roles.id, roles.label):
@@ -103,7 +102,7 @@ def _place(table: Table, sample: pa.Table, name: str, roles: Roles) -> None:
     """Give one column its roles: feature, shown, text or none."""
     kind = table.schema.field(name).type
     if _is_array(kind):
-        if _array_width(table, name) is None:
+        if _width(table.column(name)) is None:
             roles.notes.append(f"'{name}' holds lists of different lengths and is left out.")
         else:
             roles.features.append(name)
@@ -115,7 +114,7 @@ def _place(table: Table, sample: pa.Table, name: str, roles: Roles) -> None:
         or pa.types.is_nested(kind)
     ):
         return
-    if _follows_label(table, name, roles.label):
+    if _follows_label(table, sample, name, roles.label):
         roles.notes.append(
             f"'{name}' follows from the label column and is left out, so that it gives nothing away."
         )
@@ -134,10 +133,17 @@ def _place(table: Table, sample: pa.Table, name: str, roles: Roles) -> None:
         roles.notes.append(f"'{name}' {problem} and is left out.")
         return
     roles.shown.append(name)
-    if is_number and ID_NAME.search(name) and _distinct_share(sample.column(name)) > MOSTLY:
+    if is_number and _names_rows(sample.column(name), name):
         roles.notes.append(f"'{name}' looks like an identifier and is not a feature.")
     elif is_number:
         roles.features.append(name)
+
+
+def _names_rows(cells: pa.ChunkedArray, name: str) -> bool:
+    """Whether the numbers of a column identify something rather than measure it."""
+    if SURE_ID_NAME.search(name):
+        return True
+    return bool(ID_NAME.search(name)) and _distinct_share(cells) > MOSTLY
 
 
 def _number_problem(table: Table, name: str) -> str | None:
@@ -151,15 +157,20 @@ def _number_problem(table: Table, name: str) -> str | None:
     return f"is constant ({low})" if low == high else None
 
 
-def _follows_label(table: Table, name: str, label: str | None) -> bool:
+def _follows_label(table: Table, sample: pa.Table, name: str, label: str | None) -> bool:
     """Whether a column has one value for each value of the label column, and more than one in all."""
     kind = table.column(name).type
     if label is None or not (pa.types.is_integer(kind) or pa.types.is_boolean(kind) or _is_text(table, name)):
         return False
-    pairs = pa.table({"a": table.column(name), "b": table.column(label)}).group_by(["a", "b"]).aggregate([])
-    n_values = pc.count_distinct(pairs.column("a"), mode="all").as_py()
-    n_labels = pc.count_distinct(pairs.column("b"), mode="all").as_py()
-    return bool(1 < n_values <= n_labels == pairs.num_rows)
+    # Where the rows of the sample contradict it, the others need not be read.
+    return all(_has_one_value_a_label(t.column(name), t.column(label)) for t in (sample, table)) and (
+        pc.count_distinct(table.column(name), mode="all").as_py() > 1
+    )
+
+
+def _has_one_value_a_label(values: pa.ChunkedArray, labels: pa.ChunkedArray) -> bool:
+    pairs = pa.table({"value": values, "label": labels}).group_by(["value", "label"]).aggregate([])
+    return bool(pc.count_distinct(pairs.column("label"), mode="all").as_py() == pairs.num_rows)
 
 
 def _distinct_share(cells: pa.ChunkedArray) -> float:
@@ -184,12 +195,21 @@ def _guess_label(table: Table, id_name: str | None) -> str | None:
     for name in sorted((n for n in table.names if n != id_name and LABEL_NAME.search(n)),
                        key=lambda n: not _is_text(table, n)):  # fmt: skip
         kind = table.column(name).type
-        if not (_is_text(table, name) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        is_exact = _is_text(table, name) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+        if not is_exact and not _is_whole(table.column(name)):
             continue
-        n_values = pc.count_distinct(table.column(name)).as_py()
+        n_values = pc.count_distinct(label_texts(table, name)).as_py()
         if 2 <= n_values <= min(MOST_LABEL_VALUES, max(table.n_rows // 2, 2)):
             return name
     return None
+
+
+def _is_whole(column: pa.ChunkedArray) -> bool:
+    """Whether floating-point numbers are all whole: what other tools make of integers with missing values."""
+    if not pa.types.is_floating(column.type):
+        return False
+    known = column.filter(pc.invert(pc.is_nan(column)))
+    return bool(len(known) and pc.all(pc.and_(pc.is_finite(known), pc.equal(known, pc.round(known)))).as_py())
 
 
 def _guess_image(sample: pa.Table) -> tuple[str | None, ImageKind | None]:
@@ -205,9 +225,7 @@ def _guess_image(sample: pa.Table) -> tuple[str | None, ImageKind | None]:
         elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
             if all(value.startswith((b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF")) for value in column.to_pylist()):
                 return name, "bytes"
-        elif (
-            pa.types.is_fixed_size_list(kind) and pa.types.is_uint8(kind.value_type) and _is_square(kind.list_size)
-        ):
+        elif _is_array(kind) and pa.types.is_uint8(kind.value_type) and _is_square(_width(column) or 0):
             return name, "array"
     return None, None
 
@@ -238,19 +256,19 @@ def _is_array(kind: pa.DataType) -> bool:
     return is_list and (pa.types.is_integer(kind.value_type) or pa.types.is_floating(kind.value_type))
 
 
-def _array_width(table: Table, name: str) -> int | None:
+def _width(column: pa.ChunkedArray) -> int | None:
     """The common length of the lists in a column, or None when they differ or one is missing."""
-    column = table.column(name)
+    if column.null_count:
+        return None
     if pa.types.is_fixed_size_list(column.type):
-        return int(column.type.list_size) if not column.null_count else None
+        return int(column.type.list_size)
     bounds = pc.min_max(pc.list_value_length(column)).as_py()
-    same = not column.null_count and bounds["min"] == bounds["max"] and bounds["min"]
-    return int(bounds["min"]) if same else None
+    return int(bounds["min"]) if bounds["min"] == bounds["max"] and bounds["min"] else None
 
 
 def array_width(table: Table, name: str) -> int | None:
     """Numbers in each cell of a column of equally long lists, None for any other column."""
-    return _array_width(table, name) if _is_array(table.column(name).type) else None
+    return _width(table.column(name)) if _is_array(table.column(name).type) else None
 
 
 # ---- checking ---------------------------------------------------------------------------------------
@@ -270,6 +288,9 @@ def check_roles(table: Table, roles: Roles) -> None:
         _check_id(table, roles.id)
     if not roles.features:
         raise InputError("there is no feature for the model to learn from: name columns with numbers (--features)")
+    twice = next((name for name in roles.features if roles.features.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"column '{twice}' is a feature twice: name it once")
     for name in roles.features:
         _check_feature(table, name, roles)
     if roles.label is not None and roles.label_use != "ignore":
@@ -292,19 +313,18 @@ def _check_id(table: Table, name: str) -> None:
         raise InputError(
             f"column '{name}' has no value in {column.null_count:,} rows, the first is row {first}: {remedy}"
         )
-    if pa.types.is_nested(column.type) or pa.types.is_floating(column.type):
+    if not (_is_text(table, name) or pa.types.is_integer(column.type) or pa.types.is_date(column.type)):
         raise InputError(f"column '{name}' is {column.type} and cannot name the rows: {remedy}")
-    values = column.cast(pa.string()).to_pandas()
-    again = values.duplicated(keep=False).to_numpy()
-    if again.any():
-        rows = np.flatnonzero(again)
-        first = values.iloc[rows[0]]
-        where = np.flatnonzero((values == first).to_numpy())[:2]
-        n_values = values[again].nunique()
-        raise InputError(
-            f"column '{name}' has {n_values:,} values more than once, for example '{first}' in the rows "
-            f"{where[0]} and {where[1]}: {remedy}"
-        )
+    if pc.count_distinct(column).as_py() == len(column):
+        return
+    counted = pc.value_counts(column)
+    again = pc.filter(counted.field("values"), pc.greater(counted.field("counts"), 1))
+    first = pc.index(column, again[0]).as_py()
+    second = first + 1 + pc.index(column.slice(first + 1), again[0]).as_py()
+    raise InputError(
+        f"column '{name}' has {len(again):,} values more than once, for example '{again[0].as_py()}' in the rows "
+        f"{first} and {second}: {remedy}"
+    )
 
 
 def _check_feature(table: Table, name: str, roles: Roles) -> None:
@@ -314,7 +334,7 @@ def _check_feature(table: Table, name: str, roles: Roles) -> None:
     if name == roles.label and roles.label_use != "ignore":
         raise InputError(f"column '{name}' is the label and cannot be a feature: {remedy}")
     if _is_array(kind):
-        if _array_width(table, name) is None:
+        if _width(table.column(name)) is None:
             raise InputError(f"column '{name}' holds lists that are missing or differ in length: {remedy}")
         return
     if column.null_count == len(column):
@@ -329,7 +349,7 @@ def _check_feature(table: Table, name: str, roles: Roles) -> None:
         if n_values < 2:
             raise InputError(f"column '{name}' is constant, so it can tell no class from another: {remedy}")
         return
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+    if not holds_numbers(kind):
         raise InputError(f"column '{name}' is {kind} and holds no numbers: {remedy}")
     problem = _number_problem(table, name)
     if problem:
@@ -338,6 +358,9 @@ def _check_feature(table: Table, name: str, roles: Roles) -> None:
 
 def check_label(table: Table, name: str, use: LabelUse) -> None:
     """Raise InputError when a label column has fewer than two classes (one is enough to start from)."""
+    kind = table.column(name).type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        raise InputError(f"the label column '{name}' is {kind} and names no classes: name another, or ignore it")
     found = list(label_counts(table, name))
     if not found:
         raise InputError(f"the label column '{name}' is empty: ignore it (--label-use ignore) or name another")
@@ -351,15 +374,14 @@ def check_label(table: Table, name: str, use: LabelUse) -> None:
 
 
 def label_texts(table: Table, name: str) -> pa.ChunkedArray:
-    """A label column as text; integers stored as floating point lose their ``.0``, empty texts are missing."""
+    """A label column as text; integers stored as floating point lose their ``.0``, blank texts are missing."""
     column = table.column(name)
     if pa.types.is_floating(column.type):
-        finite = pc.drop_null(column)
-        if len(finite) and pc.all(pc.equal(finite, pc.round(finite))).as_py():
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+        if _is_whole(column):
             column = column.cast(pa.int64())
-    if pa.types.is_boolean(column.type) or not pa.types.is_nested(column.type):
-        column = column.cast(pa.string())
-    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+    texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
 def label_counts(table: Table, name: str) -> dict[str, int]:
@@ -367,67 +389,6 @@ def label_counts(table: Table, name: str) -> dict[str, int]:
     counted = pc.value_counts(label_texts(table, name)).to_pylist()
     pairs = [(entry["values"], entry["counts"]) for entry in counted if entry["values"] is not None]
     return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
-
-
-class ItemIds:
-    """Identifiers of items as text, and the rows that they name.
-
-    Parameters
-    ----------
-    table, name
-        The column with the identifiers, or None for row numbers.
-    """
-
-    def __init__(self, table: Table, name: str | None) -> None:
-        self.table = table
-        self.name = name
-        self._index: pd.Index | None = None
-
-    def text(self, row: int) -> str:
-        """The identifier of a row."""
-        return str(row) if self.name is None else str(self.table.row(row, [self.name])[self.name])
-
-    def texts(self, rows: NDArray[np.int64] | Sequence[int]) -> list[str]:
-        """The identifiers of rows, in their order."""
-        if self.name is None:
-            return [str(int(row)) for row in rows]
-        return self.table.take(rows, [self.name]).column(0).cast(pa.string()).to_pylist()
-
-    def row(self, text: str) -> int:
-        """The row of an identifier; raises KeyError when there is none."""
-        return int(self.rows([text])[0])
-
-    def rows(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """The rows of identifiers, int64 ``(n_texts,)``; raises KeyError for the first that is not there."""
-        if not len(texts):
-            return np.empty(0, np.int64)
-        if self.name is None:
-            rows = np.array([int(t) if t.isascii() and t.isdigit() else -1 for t in texts], dtype=np.int64)
-            rows[rows >= self.table.n_rows] = -1
-        else:
-            rows = self._lookup().get_indexer(self._keys(texts)).astype(np.int64)
-        if (rows < 0).any():
-            raise KeyError(texts[int(np.argmax(rows < 0))])
-        return rows
-
-    def _keys(self, texts: Sequence[str]) -> Any:
-        if self._is_integer():
-            return np.array([int(t) if re.fullmatch(r"-?\d{1,18}", t) else np.iinfo(np.int64).min for t in texts])
-        return list(texts)
-
-    def _is_integer(self) -> bool:
-        kind = self.table.column(str(self.name)).type
-        return bool(pa.types.is_integer(kind) and not pa.types.is_uint64(kind))
-
-    def _lookup(self) -> pd.Index:
-        """An index over all identifiers, made at the first use; touches the whole column."""
-        if self._index is None:
-            column = self.table.column(str(self.name))
-            if self._is_integer():
-                self._index = pd.Index(column.cast(pa.int64()).to_numpy())
-            else:
-                self._index = pd.Index(column.cast(pa.string()).to_pandas().astype(object))
-        return self._index
 
 
 def item_ids(table: Table, roles: Roles) -> ItemIds:

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .features import FeatureReport, build_features, load_report, open_features, save_report
+from .identifiers import ItemIds
 from .labels import Action, Event, LabelLog, new_event_id
-from .roles import ItemIds, Roles, check_roles, guess_roles, item_ids, label_counts, label_texts
+from .roles import Roles, check_roles, guess_roles, item_ids, label_counts, label_texts
 from .roundlog import RoundLog
 from .tables import Fingerprint, Progress, Table, fingerprint, fingerprint_matches, import_table
 from .taxonomy import Taxonomy

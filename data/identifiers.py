@@ -1,0 +1,105 @@
+"""Identifiers of items as text, and the rows that they name; cheap at ten million rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from .tables import Table
+
+HASH_BLOCK = 500_000
+
+
+class ItemIds:
+    """Identifiers of items as text, and the rows that they name.
+
+    Parameters
+    ----------
+    table, name
+        The column with the identifiers, which are all different; or None for row numbers, from 0.
+
+    Notes
+    -----
+    The first look-up sorts 64-bit hashes of the column, 16 bytes a row; what is found by its hash is compared
+    with the table.
+    """
+
+    def __init__(self, table: Table, name: str | None) -> None:
+        self.table = table
+        self.name = name
+        self._sorted: tuple[NDArray[np.uint64], NDArray[np.int64]] | None = None
+
+    def text(self, row: int) -> str:
+        """The identifier of a row."""
+        return self.texts([row])[0]
+
+    def texts(self, rows: NDArray[np.int64] | Sequence[int]) -> list[str]:
+        """The identifiers of rows, in their order."""
+        if self.name is None:
+            return [str(int(row)) for row in rows]
+        texts: list[str] = self.table.take(rows, [self.name]).column(0).cast(pa.string()).to_pylist()
+        return texts
+
+    def row(self, text: str) -> int:
+        """The row of an identifier; raises KeyError when there is none."""
+        return int(self.rows([text])[0])
+
+    def rows(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """The rows of identifiers, int64 ``(n_texts,)``; raises KeyError for the first that is not there."""
+        rows = self.find(texts)
+        if (rows < 0).any():
+            raise KeyError(texts[int(np.argmax(rows < 0))])
+        return rows
+
+    def find(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """As `rows`, with -1 for identifiers that are not there."""
+        if not len(texts):
+            return np.empty(0, np.int64)
+        if self.name is None:
+            return np.array([_row_number(text, self.table.n_rows) for text in texts], dtype=np.int64)
+        return self._find_in_column(texts)
+
+    def _find_in_column(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        keys, order = self._lookup()
+        wanted = _hashed(pa.array(list(texts), pa.string()))
+        first = np.searchsorted(keys, wanted, side="left")
+        n_alike = np.searchsorted(keys, wanted, side="right") - first
+        found = np.full(len(texts), -1, dtype=np.int64)
+        for step in range(int(n_alike.max(initial=0))):  # more than one step only where hashes collide
+            open_ = np.flatnonzero((found < 0) & (n_alike > step))
+            candidates = order[first[open_] + step]
+            names = self.texts(candidates)
+            same = np.array([name == texts[place] for name, place in zip(names, open_, strict=True)], dtype=bool)
+            found[open_[same]] = candidates[same]
+        return found
+
+    def _lookup(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Sorted hashes of the identifiers and their rows, made at the first use; touches the whole column."""
+        if self._sorted is None:
+            keys = np.concatenate(list(self._hashes()))
+            order = np.argsort(keys, kind="stable")
+            self._sorted = keys[order], order
+        return self._sorted
+
+    def _hashes(self) -> Iterator[NDArray[np.uint64]]:
+        column = self.table.column(str(self.name))
+        for start in range(0, len(column), HASH_BLOCK):
+            yield _hashed(pc.cast(column.slice(start, HASH_BLOCK), pa.string()))
+
+
+def _hashed(texts: pa.Array | pa.ChunkedArray) -> NDArray[np.uint64]:
+    objects = texts.to_numpy(zero_copy_only=False)
+    return pd.util.hash_array(objects, categorize=False)
+
+
+def _row_number(text: str, n_rows: int) -> int:
+    """The row that a text names, written as `str` writes it; -1 when there is none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(n_rows))):
+        return -1
+    row = int(text)
+    return row if row < n_rows and str(row) == text else -1
