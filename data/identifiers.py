@@ -74,7 +74,7 @@ class ItemIds:
             open_ = np.flatnonzero((found < 0) & (n_alike > step))
             candidates = order[first[open_] + step]
             names = self.texts(candidates)
-            same = np.array([name == texts[place] for name, place in zip(names, open_, strict=True)], dtype=bool)
+            same = [name == texts[int(place)] for name, place in zip(names, open_, strict=True)]
             found[open_[same]] = candidates[same]
         return found
 
