@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,8 +19,10 @@ from .roles import MOST_CATEGORIES, array_width
 from .tables import Progress, Table, to_doubles
 
 BLOCK_ROWS = 65_536
+BLOCK_VALUES = 2**22  # 32 MB in double precision
 # Embeddings and pixels are scaled as one block: their numbers have one unit among them.
 SCALE_SAMPLE = 200_000
+LARGE = 1e150
 
 
 @dataclass
@@ -27,9 +30,9 @@ class FeatureReport:
     """What was done to make the matrix, enough to do the same to new rows.
 
     `names` has one name for each column of the matrix; `imputed` counts the missing values that were
-    replaced by the median, by column; `medians`, `means`, `deviations` are by column of the table
-    (arrays have one mean and deviation for the whole array); `categories` lists the values of
-    one-hot columns.
+    replaced, by column: by the median, in arrays by the mean; `medians`, `means`, `deviations` are by
+    column of the table (arrays have one mean and deviation for the whole array); `widths` has the length
+    of the arrays; `categories` lists the values of one-hot columns.
     """
 
     names: list[str] = field(default_factory=list)
@@ -39,6 +42,7 @@ class FeatureReport:
     deviations: dict[str, float] = field(default_factory=dict)
     categories: dict[str, list[str]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    widths: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain values."""
@@ -53,6 +57,8 @@ class FeatureReport:
         """What a user should know, in sentences."""
         notes = [
             f"'{name}': {count:,} missing, counted as the median ({self.medians[name]:.6g})."
+            if name in self.medians
+            else f"'{name}': {count:,} missing in its arrays, counted as their mean ({self.means[name]:.6g})."
             for name, count in self.imputed.items()
         ]
         return notes + [f"'{name}' is not a feature: {why}." for name, why in self.left_out.items()]
@@ -93,22 +99,30 @@ def build_features(
         _measure(table, name, report, infinite)
     partial = target.with_name(target.name + ".partial")
     try:
-        matrix = np.lib.format.open_memmap(
-            partial, mode="w+", dtype=np.float32, shape=(table.n_rows, len(report.names))
-        )
-        for start in range(0, table.n_rows, BLOCK_ROWS):
-            rows = slice(start, min(start + BLOCK_ROWS, table.n_rows))
-            matrix[rows] = _block(table, columns, rows, report)
-            tell(0.5 + 0.5 * rows.stop / table.n_rows, "writing the features")
-        matrix.flush()
-        del matrix
+        _write(partial, table.n_rows, len(report.names), _blocks(table, columns, report, infinite, tell))
+        partial.replace(target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise InputError(
             f"{target.parent} cannot be written ({error.strerror}): make room, or choose another --workspace"
         ) from error
-    partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
     return report
+
+
+def _write(path: Path, n_rows: int, n_columns: int, blocks: Iterator[NDArray[np.float32]]) -> None:
+    """Write a ``.npy`` file block by block and have it on disk.
+
+    Not through a memory map: on a full disk that would end the process instead of raising an error.
+    """
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False,
+              "shape": (n_rows, n_columns)}  # fmt: skip
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks:
+            file.write(np.ascontiguousarray(block).data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def open_features(target: Path) -> NDArray[np.float32]:
@@ -118,8 +132,10 @@ def open_features(target: Path) -> NDArray[np.float32]:
 
 
 def save_report(report: FeatureReport, path: Path) -> None:
-    """Write the report as JSON."""
-    path.write_text(json.dumps(report.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
+    """Write the report as JSON; it is renamed into place when it is whole."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(report.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
+    partial.replace(path)
 
 
 def load_report(path: Path) -> FeatureReport:
@@ -163,12 +179,16 @@ def _measure_numbers(values: NDArray[np.float64], name: str, report: FeatureRepo
     n_missing = len(values) - len(known)
     if n_missing:
         report.imputed[name] = n_missing
-    # Moments of the completed column, without a copy of it.
-    mean = (known.sum() + n_missing * median) / len(values)
-    variance = (np.square(known - mean).sum() + n_missing * (median - mean) ** 2) / len(values)
+    # Moments of the completed column, without a copy of it; in units of its largest value, so that no square
+    # is too large or too small for double precision.
+    unit = float(np.abs(known).max()) or 1.0
+    known, middle = known / unit, median / unit
+    mean = (known.sum() + n_missing * middle) / len(values)
+    known -= mean
+    variance = (np.square(known, out=known).sum() + n_missing * (middle - mean) ** 2) / len(values)
     report.medians[name] = median
-    report.means[name] = float(mean)
-    report.deviations[name] = float(np.sqrt(variance)) or 1.0
+    report.means[name] = float(mean * unit)
+    report.deviations[name] = float(np.sqrt(variance) * unit) or 1.0
     report.names.append(name)
 
 
@@ -180,27 +200,59 @@ def _measure_array(table: Table, name: str, width: int, report: FeatureReport) -
     report.means[name] = float(finite.mean()) if len(finite) else 0.0
     report.deviations[name] = (float(finite.std()) if len(finite) else 0.0) or 1.0
     report.names += [f"{name}[{i}]" for i in range(width)]
+    report.widths[name] = width
 
 
 # ---- writing ----------------------------------------------------------------------------------------
 
 
-def _block(table: Table, columns: Sequence[str], rows: slice, report: FeatureReport) -> NDArray[np.float32]:
-    """The rows of a block, all columns, standardised."""
-    parts = []
-    for name in columns:
-        cells = table.column(name).slice(rows.start, rows.stop - rows.start)
-        if name in report.categories:
-            parts.append(_one_hot(cells, report.categories[name]))
-            continue
-        width = array_width(table, name)
-        if width is not None:
-            values = np.nan_to_num(_array_values(cells, width), nan=report.means[name], posinf=0.0, neginf=0.0)
-        else:
-            values = to_doubles(cells, name)[:, None]
-            values = np.where(np.isfinite(values), values, report.medians[name])
-        parts.append((values - report.means[name]) / report.deviations[name])
-    return np.concatenate(parts, axis=1, dtype=np.float32)
+def _blocks(
+    table: Table, columns: Sequence[str], report: FeatureReport, infinite: str, tell: Progress
+) -> Iterator[NDArray[np.float32]]:
+    """The standardised rows of the table, all columns, in blocks of bounded size."""
+    n_rows = min(max(BLOCK_VALUES // max(len(report.names), 1), 1), BLOCK_ROWS)
+    for start in range(0, table.n_rows, n_rows):
+        stop = min(start + n_rows, table.n_rows)
+        parts = []
+        for name in columns:
+            cells = table.column(name).slice(start, stop - start)
+            if name in report.categories:
+                parts.append(_one_hot(cells, report.categories[name]))
+            elif name in report.widths:
+                parts.append(_array_block(cells, name, start, report, infinite))
+            else:
+                values = to_doubles(cells, name)[:, None]
+                values = np.where(np.isfinite(values), values, report.medians[name])
+                parts.append(_scaled(values, name, report))
+        yield np.concatenate(parts, axis=1, dtype=np.float32)
+        tell(0.5 + 0.5 * stop / table.n_rows, "writing the features")
+
+
+def _array_block(
+    cells: pa.ChunkedArray, name: str, start: int, report: FeatureReport, infinite: str
+) -> NDArray[np.float64]:
+    """Arrays of some rows from `start`, standardised; the first pass over all their values is this one."""
+    values = _array_values(cells, report.widths[name])
+    known = np.isfinite(values)
+    if not known.all():
+        endless = np.isinf(values)
+        if infinite == "error" and endless.any():
+            row = start + int(np.argmax(endless.any(axis=1)))
+            raise InputError(
+                f"column '{name}' has infinite values in its arrays, the first in row {row}: replace them, leave "
+                "the column out, or let them count as missing (--infinite missing)"
+            )
+        report.imputed[name] = report.imputed.get(name, 0) + int(values.size - known.sum())
+        values = np.where(known, values, report.means[name])
+    return _scaled(values, name, report)
+
+
+def _scaled(values: NDArray[np.float64], name: str, report: FeatureReport) -> NDArray[np.float64]:
+    # Divided before they are subtracted: the difference of two very large numbers would be infinite.
+    deviation = report.deviations[name]
+    if max(abs(report.means[name]), deviation) > LARGE:
+        return values / deviation - report.means[name] / deviation
+    return (values - report.means[name]) / deviation
 
 
 def _array_values(cells: pa.ChunkedArray, width: int) -> NDArray[np.float64]:

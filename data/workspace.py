@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,25 +11,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tomlkit
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from . import lock, settings_file
 from .errors import InputError
 from .features import FeatureReport, build_features, load_report, open_features, save_report
 from .identifiers import ItemIds
 from .labels import Action, Event, LabelLog, new_event_id
 from .roles import Roles, check_roles, guess_roles, item_ids, label_counts, label_texts
 from .roundlog import RoundLog
+from .settings_file import LOG_FILE, SCHEMA_VERSION, SETTINGS_FILE
 from .tables import Fingerprint, Progress, Table, fingerprint, fingerprint_matches, import_table
 from .taxonomy import Taxonomy
 
-SCHEMA_VERSION = 1
-SETTINGS_FILE = "workspace.toml"
-LOG_FILE = "labels.db"
 LOCK_FILE = "lock.json"
+CACHE = "cache"
 SUFFIX = ".rareloop"
 MOST_CLASSES = 200
-HEADER = "A labelling project of rareloop. Made to be read; edit it only while rareloop is not running."
+LABEL_BLOCK = 50_000
 
 
 def workspace_folder(source: Path) -> Path:
@@ -73,26 +70,23 @@ class Workspace:
         InputError
             When the table cannot be read, the folder cannot be written, or holds something else.
         """
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or any(path.name != CACHE for path in folder.iterdir())):
             raise InputError(f"{folder} exists and is no workspace: choose another folder with --workspace")
         tell = progress or (lambda share, text: None)
-        is_new = not folder.exists()
+        is_new = not folder.exists()  # a cache alone is what a process that was killed here has left
         mark = fingerprint(source, lambda share, text: tell(0.3 * share, text))
         try:
-            (folder / "cache").mkdir(parents=True, exist_ok=True)
+            (folder / CACHE).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
                 f"{folder} cannot be written ({error.strerror}): choose another folder with --workspace"
             ) from error
         try:
-            table = import_table(
-                source, folder / "cache" / "table.arrow", lambda s, text: tell(0.3 + 0.5 * s, text)
-            )
+            table = import_table(source, folder / CACHE / "table.arrow", lambda s, text: tell(0.3 + 0.5 * s, text))
             tell(0.8, "guessing what the columns are for")
             roles = guess_roles(table)
-        except InputError:
-            if is_new:
-                shutil.rmtree(folder, ignore_errors=True)
+        except BaseException:
+            shutil.rmtree(folder if is_new else folder / CACHE, ignore_errors=True)
             raise
         workspace = cls(
             folder,
@@ -123,13 +117,13 @@ class Workspace:
         InputError
             When it is no workspace, damaged, of a newer version, or its table has changed.
         """
-        workspace = cls(folder, _load(folder))
+        workspace = cls(folder, settings_file.load(folder))
         workspace._check_source(accept_change, progress)
         return workspace
 
     def reload(self) -> None:
         """Read the settings again, and the caches that another process may have made."""
-        self._read(_load(self.folder))
+        self._read(settings_file.load(self.folder))
         for name in ("features", "feature_report", "ids"):
             self.__dict__.pop(name, None)
         if "log" in self.__dict__:
@@ -137,6 +131,15 @@ class Workspace:
             del self.__dict__["log"]
 
     def _read(self, content: dict[str, Any]) -> None:
+        try:
+            self._take(content)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{self.folder / SETTINGS_FILE} is damaged ({type(error).__name__}: {error}): mend it; the labels "
+                f"are safe in {LOG_FILE}"
+            ) from error
+
+    def _take(self, content: dict[str, Any]) -> None:
         self.source = Path(content["source"]["path"])
         self.fingerprint = Fingerprint(**{k: v for k, v in content["source"].items() if k != "path"})
         self.created_at: datetime = content["created_at"]
@@ -154,7 +157,7 @@ class Workspace:
 
     def _check_source(self, accept_change: bool, progress: Progress | None) -> None:
         if not self.source.exists():
-            if not self._table_file.exists():
+            if not _is_whole(self._table_file):
                 raise InputError(f"{self.source} is gone, and so is its copy in {self.folder}: put the file back")
             self.notes.append(f"{self.source} is not there any more; the copy in the workspace is used.")
             return
@@ -165,40 +168,54 @@ class Workspace:
                     "on with the new one with --accept-change (labels follow the ids)"
                 )
             self._take_change(progress)
-        elif not self._table_file.exists():
+        elif not _is_whole(self._table_file):
             self._table_file.parent.mkdir(exist_ok=True)
             import_table(self.source, self._table_file, progress)
 
     def _take_change(self, progress: Progress | None) -> None:
         """Read the changed table, when it still has every item that has been answered."""
-        candidate = self.folder / "cache" / "changed.arrow"
+        candidate = self.folder / CACHE / "changed.arrow"
         mark = fingerprint(self.source)
-        self.folder.joinpath("cache").mkdir(exist_ok=True)
+        (self.folder / CACHE).mkdir(exist_ok=True)
         table = import_table(self.source, candidate, progress)
         try:
             if self.is_confirmed:
                 check_roles(table, self.roles)
-            answered = list(self.log.state().items)
-            missing = _missing_ids(item_ids(table, self.roles), answered)
-            if missing:
-                raise InputError(
-                    f"{self.source} has lost {len(missing):,} items that have an answer, for example "
-                    f"'{missing[0]}': put the old file back"
-                )
+            self._check_answers(table, self.roles)
         except InputError:
             candidate.unlink()
             raise
         self._drop_caches()
         candidate.replace(self._table_file)
+        self.__dict__.pop("table", None)
         self.fingerprint = mark
         self.save()
         self.notes.append(f"{self.source.name} has changed; its {table.n_rows:,} rows have been read anew.")
 
+    def _check_answers(self, table: Table, roles: Roles) -> None:
+        """Raise InputError when items that have an answer are not to be found in a table under these roles."""
+        answered = list(self.log.state().items)
+        rows = item_ids(table, roles).find(answered)
+        missing = [item_id for item_id, row in zip(answered, rows, strict=True) if row < 0]
+        if missing:
+            raise InputError(
+                f"{self.source} has lost {len(missing):,} items that have an answer, for example "
+                f"'{missing[0]}': put the old file back, or choose the identifiers that the answers have"
+            )
+        if roles.id is None and _is_whole(self._table_file) and not _same_rows(self.table, table, rows):
+            raise InputError(
+                f"{self.source} has other values in rows with an answer, and row numbers are the identifiers: "
+                "put the old file back, or make a new workspace"
+            )
+
     def _drop_caches(self) -> None:
-        for path in (self.folder / "cache").iterdir():
-            if path.name != "changed.arrow":
+        """Remove what was computed from the table, so that it is computed anew."""
+        for path in (self.folder / CACHE).iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.suffix != ".arrow":
                 path.unlink()
-        for name in ("table", "ids", "features", "feature_report"):
+        for name in ("ids", "features", "feature_report"):
             self.__dict__.pop(name, None)
 
     # ---- confirming and preparing ----------------------------------------------------------------
@@ -220,11 +237,13 @@ class Workspace:
             names += [name for name in found if name.strip() not in names]
         if len(names) > MOST_CLASSES:
             raise InputError(f"{len(names):,} classes are more than {MOST_CLASSES}: name the ones that matter")
+        if (self.folder / LOG_FILE).exists():
+            self._check_answers(self.table, roles)
         taxonomy = Taxonomy(names, wanted)
         if len(taxonomy) < 2:
             raise InputError("labelling needs at least two classes: name the rare one, and one for all others")
+        self._drop_caches()  # first: features of other roles would be taken for these after a crash
         self.roles, self.taxonomy, self.infinite, self.is_confirmed = roles, taxonomy, infinite, True
-        self.__dict__.pop("ids", None)
         self.save()
 
     def unconfirm(self) -> None:
@@ -235,7 +254,12 @@ class Workspace:
     @property
     def is_ready(self) -> bool:
         """Whether labelling can go on: roles are confirmed and the features are built."""
-        return self.is_confirmed and self._features_file.exists() and self._report_file.exists()
+        if not (self.is_confirmed and self._report_file.exists()):
+            return False
+        try:
+            return len(open_features(self._features_file)) == self.table.n_rows
+        except (OSError, ValueError):  # gone, or cut short
+            return False
 
     def prepare(self, progress: Progress | None = None) -> None:
         """Build the features, then store the labels to start from; doing it twice does no harm.
@@ -261,20 +285,24 @@ class Workspace:
         tell(1.0, "ready")
 
     def _store_start_labels(self, column: str) -> None:
-        """Enter the label column into the log once, as labels that came with the table."""
-        if any(event.input == "table" for event in self.log.events(limit=1)):
-            return
-        texts = label_texts(self.table, column).to_pylist()
-        rows = [row for row, text in enumerate(texts) if text is not None and text.strip()]
-        now = datetime.now(UTC)
-        ids = self.ids.texts(np.array(rows, dtype=np.int64))
-        self.log.append(
-            [
-                Event(new_event_id(), Action.LABEL, item_id, "table", now, label=str(texts[row]).strip(),
-                      input="table", strategy="imported")
-                for row, item_id in zip(rows, ids, strict=True)
-            ]
-        )  # fmt: skip
+        """Enter the label column into the log, in blocks; items that have had an answer keep it.
+
+        So it can be done again after it was broken off, after the user has undone or changed some, and after
+        the table has got new rows.
+        """
+        texts = label_texts(self.table, column)
+        rows = np.flatnonzero(texts.is_valid().to_numpy())
+        for start in range(0, len(rows), LABEL_BLOCK):
+            block, state, now = rows[start : start + LABEL_BLOCK], self.log.state(), datetime.now(UTC)
+            labels = texts.take(pa.array(block)).to_pylist()
+            self.log.append(
+                [
+                    Event(new_event_id(), Action.LABEL, item_id, "table", now, label=label, input="table",
+                          strategy="imported")
+                    for item_id, label in zip(self.ids.texts(block), labels, strict=True)
+                    if not state.n_events_of(item_id)
+                ]
+            )  # fmt: skip
 
     def truth(self) -> list[str | None] | None:
         """The label column as text, missing ones None, in the order of the table; None without such a column."""
@@ -317,15 +345,15 @@ class Workspace:
 
     @property
     def _table_file(self) -> Path:
-        return self.folder / "cache" / "table.arrow"
+        return self.folder / CACHE / "table.arrow"
 
     @property
     def _features_file(self) -> Path:
-        return self.folder / "cache" / "features.npy"
+        return self.folder / CACHE / "features.npy"
 
     @property
     def _report_file(self) -> Path:
-        return self.folder / "cache" / "features.json"
+        return self.folder / CACHE / "features.json"
 
     # ---- keeping ---------------------------------------------------------------------------------
 
@@ -337,24 +365,7 @@ class Workspace:
         InputError
             When it cannot be written.
         """
-        path = self.folder / SETTINGS_FILE
-        document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
-        if not path.exists():
-            document.add(tomlkit.comment(HEADER))
-        for key, value in self._content().items():
-            if key not in document or _unwrapped(document[key]) != value:
-                document[key] = value
-        partial = path.with_name(path.name + ".partial")
-        try:
-            with partial.open("w", encoding="utf-8") as file:
-                file.write(tomlkit.dumps(document))
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except OSError as error:
-            raise InputError(
-                f"{path} cannot be written ({error.strerror}): make room or check permissions"
-            ) from error
+        settings_file.write(self.folder, self._content())
 
     def _content(self) -> dict[str, Any]:
         return {
@@ -365,7 +376,7 @@ class Workspace:
             "images_root": str(self.images_root),
             "source": {"path": str(self.source.resolve()), **asdict(self.fingerprint)},
             "roles": self.roles.to_dict(),
-            "settings": _plain(self.settings),
+            "settings": settings_file.plain(self.settings),
             "classes": self.taxonomy.to_list(),
         }
 
@@ -386,96 +397,23 @@ class Workspace:
         InputError
             When another process serves it, with the address at which it does.
         """
-        path = self.folder / LOCK_FILE
-        mine = json.dumps({"pid": os.getpid(), "url": url})
-        for _ in range(2):
-            try:
-                with path.open("x", encoding="utf-8") as file:
-                    file.write(mine)
-                return
-            except FileExistsError:
-                holder = _lock_holder(path)
-                if holder is not None and _is_alive(holder["pid"]):
-                    raise InputError(
-                        f"{self.folder} is open in another rareloop (process {holder['pid']}, {holder['url']}): "
-                        "use that page, or end that process first"
-                    ) from None
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                raise InputError(
-                    f"{self.folder} cannot be written ({error.strerror}): check its permissions"
-                ) from error
-        raise InputError(f"{self.folder} is being opened by another rareloop at this moment: try again")
+        lock.take(self.folder / LOCK_FILE, url)
 
     def release(self) -> None:
         """Give the lock back, if it is this process's."""
-        path = self.folder / LOCK_FILE
-        holder = _lock_holder(path)
-        if holder is not None and holder["pid"] == os.getpid():
-            path.unlink(missing_ok=True)
+        lock.release(self.folder / LOCK_FILE)
 
 
-def _load(folder: Path) -> dict[str, Any]:
-    path = folder / SETTINGS_FILE
-    if not path.exists():
-        raise InputError(f"{folder} is no workspace (it has no {SETTINGS_FILE}): name a folder that rareloop made")
+def _is_whole(table_file: Path) -> bool:
+    """Whether the copy of the table is there and can be read."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path} is damaged ({error}): mend that line; the labels are safe in {LOG_FILE}"
-        ) from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): check its permissions") from error
-    version = content.get("schema_version")
-    if not isinstance(version, int):
-        raise InputError(f"{path} has no schema_version: it is no workspace of rareloop")
-    if version > SCHEMA_VERSION:
-        raise InputError(
-            f"{folder} was made by a newer rareloop (workspace version {version}, this one knows "
-            f"{SCHEMA_VERSION}): install the newer one"
-        )
-    return content
-
-
-def _missing_ids(ids: ItemIds, texts: Sequence[str]) -> list[str]:
-    missing = []
-    for text in texts:
-        try:
-            ids.row(text)
-        except KeyError:
-            missing.append(text)
-    return missing
-
-
-def _plain(value: Any) -> Any:
-    """Values as TOML has them: no None, no tuples."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return value
-
-
-def _unwrapped(item: Any) -> Any:
-    return item.unwrap() if hasattr(item, "unwrap") else item
-
-
-def _lock_holder(path: Path) -> dict[str, Any] | None:
-    try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return holder if isinstance(holder, dict) and isinstance(holder.get("pid"), int) else None
-
-
-def _is_alive(pid: int) -> bool:
-    if pid == os.getpid():
+        Table(table_file)
+    except (OSError, pa.ArrowException):
         return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
     return True
+
+
+def _same_rows(old: Table, new: Table, rows: NDArray[np.int64]) -> bool:
+    """Whether rows of two tables have the same values in the columns that both have."""
+    names = [name for name in old.names if name in new.names and not pa.types.is_nested(old.column(name).type)]
+    return bool(old.take(rows, names).to_pandas().equals(new.take(rows, names).to_pandas()))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -14,12 +17,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..labels import LogState
 from ..tables import Progress
 from ..workspace import Workspace
 
 Format = Literal["csv", "parquet", "jsonl"]
 FORMATS: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
 BLOCK_ROWS = 20_000
+BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
 
 OURS = pa.schema(
     [
@@ -71,38 +76,45 @@ def export_labels(
         )
     if not target.parent.is_dir():
         raise InputError(f"there is no folder {target.parent}: make it first")
-    rows = labelled_rows(workspace)
+    state = workspace.log.snapshot()  # labelling goes on meanwhile
+    rows = labelled_rows(workspace, state)
     if not len(rows):
         raise InputError(f"{workspace.folder.name} has no labels yet: there is nothing to export")
     partial = target.with_name(target.name + ".partial")
     tell = progress or (lambda share, text: None)
     try:
-        _WRITERS[kind](partial, _blocks(workspace, rows, tell))
+        _WRITERS[kind](partial, _blocks(workspace, rows, state, tell))
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
         partial.replace(target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise InputError(
             f"{target} cannot be written ({error.strerror or error}): choose another place"
         ) from error
+    except pa.ArrowException as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"the labels cannot be written as {kind} ({reason}): choose another format") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
     return len(rows)
 
 
-def labelled_rows(workspace: Workspace) -> NDArray[np.int64]:
+def labelled_rows(workspace: Workspace, state: LogState) -> NDArray[np.int64]:
     """Rows of the items that have a label, in the order of the table."""
-    labelled = [i for i, item in workspace.log.state().items.items() if item.status == "labelled"]
+    labelled = [i for i, item in state.items.items() if item.status == "labelled"]
     return np.sort(workspace.ids.rows(labelled))
 
 
-def _blocks(workspace: Workspace, rows: NDArray[np.int64], tell: Progress) -> Iterator[pa.Table]:
+def _blocks(workspace: Workspace, rows: NDArray[np.int64], state: LogState, tell: Progress) -> Iterator[pa.Table]:
     for start in range(0, len(rows), BLOCK_ROWS):
         block = rows[start : start + BLOCK_ROWS]
-        yield _block(workspace, block)
+        yield _block(workspace, block, state)
         tell((start + len(block)) / len(rows), "exporting")
 
 
-def _block(workspace: Workspace, rows: NDArray[np.int64]) -> pa.Table:
+def _block(workspace: Workspace, rows: NDArray[np.int64], state: LogState) -> pa.Table:
     """The labelled items of some rows: the id, the table's columns, then what the log knows."""
-    state = workspace.log.state()
     item_ids = workspace.ids.texts(rows)
     events = [state.items[item_id].event for item_id in item_ids]
     ours = {
@@ -120,10 +132,22 @@ def _block(workspace: Workspace, rows: NDArray[np.int64]) -> pa.Table:
     }
     known = pa.table(ours, schema=OURS)
     source = workspace.table.take(rows)
-    names = [f"source_{name}" if name in OURS.names else name for name in source.column_names]
-    source = _portable(source.rename_columns(names))
+    source = _portable(source.rename_columns(_source_names(source.column_names)))
     columns = [known.column(0), *source.columns, *known.columns[1:]]
     return pa.table(columns, names=[OURS.names[0], *source.column_names, *OURS.names[1:]])
+
+
+def _source_names(names: list[str]) -> list[str]:
+    """The names of the table's columns in the file: those that clash with ours get ``source_`` before them."""
+    taken = {*OURS.names, *names}
+    result = []
+    for name in names:
+        new = name
+        while new in OURS.names or (new != name and new in taken):
+            new = f"source_{new}"
+        taken.add(new)
+        result.append(new)
+    return result
 
 
 def _portable(table: pa.Table) -> pa.Table:
@@ -151,7 +175,23 @@ def _write_jsonl(path: Path, blocks: Iterator[pa.Table]) -> None:
     with path.open("w", encoding="utf-8") as sink:
         for block in blocks:
             for row in block.to_pylist():
-                sink.write(json.dumps(row, default=_jsonable, ensure_ascii=False, allow_nan=True) + "\n")
+                sink.write(_json(row) + "\n")
+
+
+def _json(value: Any) -> str:
+    """Strict JSON: numbers that it does not have (not a number, infinite) are null."""
+    try:
+        return json.dumps(value, default=_jsonable, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), default=_jsonable, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _flat(block: pa.Table) -> pa.Table:
@@ -160,9 +200,9 @@ def _flat(block: pa.Table) -> pa.Table:
     for name in block.column_names:
         column = block.column(name)
         if pa.types.is_nested(column.type):
-            texts = [None if v is None else json.dumps(v, default=_jsonable) for v in column.to_pylist()]
+            texts = [None if v is None else _json(v) for v in column.to_pylist()]
             column = pa.array(texts, pa.string())
-        elif pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        elif any(test(column.type) for test in BINARY):
             column = pa.array([None if v is None else v.hex() for v in column.to_pylist()], pa.string())
         columns[name] = column
     return pa.table(columns)

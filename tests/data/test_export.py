@@ -96,3 +96,50 @@ def test_without_labels_nothing_is_written(workspace, tmp_path):
     with pytest.raises(InputError, match="no labels yet"):
         export_labels(workspace, tmp_path / "out.csv")
     assert not list(tmp_path.glob("out*"))
+
+
+def test_json_lines_are_strict_json_where_numbers_are_not(tmp_path):
+    source = tmp_path / "n.parquet"
+    table = {"x": [1.0, 2.0, 3.0], "y": [np.nan, np.inf, 1.0], "source_label": [1, 2, 3], "label": ["a", "b", "a"]}
+    pq.write_table(pa.table(table), source)
+    made = Workspace.create(tmp_path / "n.rareloop", source)
+    roles = made.roles
+    roles.label, roles.label_use, roles.features = None, "ignore", ["x"]
+    made.confirm(roles, ["a", "b"])
+    now = datetime.now(UTC)
+    made.log.append([Event(new_event_id(), Action.LABEL, str(i), "ann", now, label="a") for i in range(3)])
+    export_labels(made, tmp_path / "n.jsonl")
+    export_labels(made, tmp_path / "n.parquet2", "parquet")
+    made.close()
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    lines = [json.loads(line, parse_constant=refuse) for line in (tmp_path / "n.jsonl").read_text().splitlines()]
+    assert [line["y"] for line in lines] == [None, None, 1.0]
+    names = pq.read_schema(tmp_path / "n.parquet2").names
+    assert len(set(names)) == len(names)
+    assert [line["source_label"] for line in lines] == [1, 2, 3]
+    assert [line["source_source_label"] for line in lines] == ["a", "b", "a"]
+
+
+def test_an_export_while_answers_come_in_is_of_one_moment(workspace, tmp_path, monkeypatch):
+    import rareloop.data.export.formats as formats
+
+    blocks = formats._blocks
+
+    def disturbed(*arguments):
+        while workspace.log.undo("ann"):
+            pass
+        return blocks(*arguments)
+
+    monkeypatch.setattr(formats, "_blocks", disturbed)
+    assert export_labels(workspace, tmp_path / "out.csv") == 2
+    assert pd.read_csv(tmp_path / "out.csv")["label"].tolist() == ["rare", "other"]
+
+
+def test_a_target_that_is_a_folder_is_said_and_nothing_is_left(workspace, tmp_path):
+    (tmp_path / "out.csv").mkdir()
+    with pytest.raises(InputError, match="cannot be written"):
+        export_labels(workspace, tmp_path / "out.csv")
+    assert not list(tmp_path.glob("*.partial"))

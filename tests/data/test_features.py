@@ -34,7 +34,7 @@ def test_numbers_are_imputed_and_standardised_as_scikit_learn_does(tmp_path_fact
     matrix, report = build(tmp_path_factory.mktemp("f"), {"x": pa.array(values, pa.float64())})
     column = np.array([[np.nan if v is None else v] for v in values])
     filled = SimpleImputer(strategy="median").fit_transform(column)
-    expected = StandardScaler().fit_transform(filled)
+    expected = StandardScaler().fit_transform(filled / (np.abs(filled).max() or 1.0))  # else it underflows
     if np.ptp(filled) > 1e-6 * np.abs(filled).max():  # else both are rounding noise
         np.testing.assert_allclose(matrix, expected, rtol=1e-3, atol=1e-3)
     assert report.imputed.get("x", 0) == sum(v is None for v in values)
@@ -91,3 +91,29 @@ def test_many_rows_are_written_in_blocks(tmp_path):
     matrix, _ = build(tmp_path, {"a": values, "b": values[::-1].copy()})
     np.testing.assert_allclose(matrix[:, 0], ((values - values.mean()) / values.std()), atol=1e-5)
     np.testing.assert_array_equal(matrix[:, 0], matrix[::-1, 1])
+
+
+def test_infinite_values_in_arrays_are_found_and_missing_ones_counted(tmp_path):
+    columns = {"v": pa.array([[1.0, 2.0], [None, 4.0], [5.0, np.inf]], pa.list_(pa.float64(), 2))}
+    with pytest.raises(InputError, match=r"'v' has infinite values in its arrays, the first in row 2"):
+        build(tmp_path, columns)
+    assert not list(tmp_path.glob("f.npy*"))
+    matrix, report = build(tmp_path, columns, infinite="missing")
+    assert report.imputed == {"v": 2}
+    assert matrix[1, 0] == matrix[2, 1] == 0  # the mean
+    assert "2 missing in its arrays" in report.notes()[0]
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-30, 1e30, 1e308])
+def test_very_large_and_very_small_numbers_are_standardised_all_the_same(tmp_path, unit):
+    values = np.array([1.0, 1.1, -1.0])
+    matrix, _ = build(tmp_path, {"x": values * unit})
+    np.testing.assert_allclose(matrix[:, 0], (values - values.mean()) / values.std(), rtol=1e-5)
+
+
+def test_lists_of_one_length_are_arrays_whatever_their_type_is_called(tmp_path):
+    cells = [[i % 251, i % 7, 255] for i in range(500)]
+    fixed, _ = build(tmp_path, {"v": pa.array(cells, pa.list_(pa.uint8(), 3))})
+    fixed = np.array(fixed)
+    free, _ = build(tmp_path, {"v": pa.array(cells, pa.list_(pa.uint8()))})
+    np.testing.assert_array_equal(fixed, free)

@@ -109,6 +109,26 @@ class LogMachine(RuleBasedStateMachine):
         assert stored[0].event_id == one.event_id
         assert len(self.log.events()) == n_events
 
+    @rule(item=st.sampled_from("abc"), annotator=st.sampled_from(["ann", "bob"]))
+    def another_process_answers(self, item, annotator):
+        from pathlib import Path
+
+        other = LabelLog(Path(self.path))
+        one = event(item, annotator=annotator)
+        other.append(one)
+        other.close()
+        self.log.append(one)  # takes in what the other wrote, and stores nothing
+        self.naive.decide(one)
+
+    @rule(one=sent)
+    def undo_by_name(self, one):
+        known = next(entry for entry in self.naive.given if entry[0].event_id == one.event_id)
+        self.log.append(replace(event(one.item_id, Action.UNDO, annotator=one.annotator), target=one.event_id))
+        if known[1]:
+            known[1] = False
+            self.naive.done[one.annotator].remove(one.event_id)
+            self.naive.undone.setdefault(one.annotator, []).append(one.event_id)
+
     @rule()
     def reopen(self):
         from pathlib import Path
@@ -271,3 +291,47 @@ def test_a_disk_that_refuses_stores_nothing_and_the_next_answer_works(log):
         connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
     log.append(event("b"))
     assert set(log.state().items) == {"a", "b"}
+
+
+@pytest.mark.parametrize("name", ["a ?x=1&y=2", "#1 100%", "ünï çödé", "it's"])
+def test_the_log_is_where_it_was_asked_for_whatever_the_folder_is_called(tmp_path, name):
+    (tmp_path / name).mkdir()
+    log = LabelLog(tmp_path / name / "labels.db")
+    log.append(event("a"))
+    log.close()
+    assert (tmp_path / name / "labels.db").stat().st_size > 0
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_a_label_without_a_class_is_refused(log):
+    with pytest.raises(InputError, match="names no class"):
+        log.append([event("a"), event("b", label="")])
+    assert log.events() == []
+
+
+def test_a_file_that_is_no_database_is_said_and_left_alone(tmp_path):
+    path = tmp_path / "labels.db"
+    path.write_bytes(b"thesis " * 1000)
+    with pytest.raises(InputError, match="is damaged"):
+        LabelLog(path)
+    assert path.read_bytes() == b"thesis " * 1000
+
+
+def test_a_snapshot_stays_as_it_was(log):
+    log.append([event("a"), event("b")])
+    before = log.snapshot()
+    log.undo("ann")
+    log.append([event("a", label="quasar"), event("c", action=Action.NOTE, note="n")])
+    assert set(before.items) == {"a", "b"}
+    assert before.counts == {"star": 2}
+    assert (before.n_events, before.n_events_of("a"), before.notes) == (2, 1, {})
+    assert before.undoable("ann").item_id == "b"
+
+
+def test_a_lasso_of_many_items_is_taken_back_by_name_in_one_call(log):
+    given = log.append([event(str(i)) for i in range(5000)])
+    undo = [replace(event(e.item_id, Action.UNDO), target=e.event_id) for e in given]
+    log.append(undo)
+    assert not log.state().items
+    assert fold(log.events()).items == {}
+    assert log.redo("ann").item_id == "4999"

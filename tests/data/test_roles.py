@@ -130,3 +130,64 @@ def test_labels_are_text_without_decimals(tmp_path):
 def test_roles_survive_plain_values():
     roles = Roles(id="a", features=["x"], image="p", image_kind="path", notes=["n"])
     assert Roles.from_dict(roles.to_dict()) == roles
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1237648704586514654, 5, -3], ["007", "7", "07"], ["NA", "", " "], [2**63 + 5, 1, 2]],
+)
+def test_identifiers_are_never_taken_for_one_another(tmp_path, values):
+    kind = pa.uint64() if values[0] == 2**63 + 5 else None
+    ids = item_ids(make(tmp_path, key=pa.array(values, kind)), Roles(id="key"))
+    assert ids.rows([str(v) for v in values]).tolist() == [0, 1, 2]
+    assert ids.find(["0007", "00", "9" * 40, str(values[1])]).tolist() == [-1, -1, -1, 1]
+
+
+def test_row_numbers_are_written_in_one_way_only(tmp_path):
+    ids = item_ids(make(tmp_path, x=[1.0, 2.0]), Roles())
+    assert ids.find(["1", "01", "2", "-1", "9" * 40, "", "x", "\u0661"]).tolist() == [1] + [-1] * 7
+
+
+def test_identifiers_whose_hashes_are_the_same_are_told_apart(tmp_path, monkeypatch):
+    import rareloop.data.identifiers as identifiers
+
+    monkeypatch.setattr(identifiers, "_hashed", lambda texts: np.zeros(len(texts), np.uint64))
+    ids = item_ids(make(tmp_path, key=["a", "b", "c"]), Roles(id="key"))
+    assert ids.find(["c", "nowhere", "a"]).tolist() == [2, -1, 0]
+
+
+def test_whole_numbers_that_another_tool_made_floats_are_still_labels(tmp_path):
+    table = make(tmp_path, id=range(N), x=np.arange(N) / 3, label=[0.0, 1.0, float("nan"), None] * (N // 4))
+    roles = guess_roles(table)
+    assert (roles.label, roles.label_use, roles.features) == ("label", "start", ["x"])
+    assert label_counts(table, "label") == {"0": N // 4, "1": N // 4}
+
+
+def test_an_identifier_that_lost_its_precision_is_no_feature(tmp_path):
+    table = make(tmp_path, specobjid=np.repeat([3.7e18, 4.1e18], N // 2), x=np.arange(N) / 3)
+    assert guess_roles(table).features == ["x"]
+
+
+def test_lists_that_are_pictures_are_seen_in_both_kinds_of_list(tmp_path):
+    pixels = [[i % 200] * 64 for i in range(N)]
+    for kind in (pa.list_(pa.uint8()), pa.list_(pa.uint8(), 64)):
+        roles = guess_roles(make(tmp_path, p=pa.array(pixels, kind)))
+        assert (roles.image, roles.image_kind, roles.features) == ("p", "array", ["p"])
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.time64("us"), pa.duration("us"), pa.binary(16), pa.struct([("a", pa.int64())])]
+)
+def test_types_without_numbers_are_refused_as_features_and_guessed_around(tmp_path, kind):
+    cells = {"time64[us]": list(range(N)), "duration[us]": list(range(N))}.get(str(kind))
+    if cells is None:
+        cells = [b"0123456789abcdef"] * N if pa.types.is_fixed_size_binary(kind) else [{"a": i} for i in range(N)]
+    table = make(tmp_path, z=pa.array(cells, kind), x=np.arange(N) / 3)
+    assert guess_roles(table).features == ["x"]
+    with pytest.raises(InputError, match=r"'z' is .* holds no numbers"):
+        check_roles(table, Roles(features=["z"]))
+
+
+def test_a_feature_named_twice_is_refused(tmp_path):
+    with pytest.raises(InputError, match="'x' is a feature twice"):
+        check_roles(make(tmp_path, x=[1.0, 2.0]), Roles(features=["x", "x"]))

@@ -108,6 +108,8 @@ def test_numbers_yes_no_and_dates_become_floats(tmp_path):
         ("t.csv", b"a,b\n1,2\n3\n", "cannot be read as CSV"),
         ("t.parquet", b"PAR1 not really", "cannot be read"),
         ("t.arrow", b"not an arrow file at all", "cannot be read"),
+        ("t.csv", "id,n\n1,\u00e9\n".encode("latin-1"), "column 'n' of t.csv is not in UTF-8"),
+        ("t.csv", "id,\u00e9\n1,2\n".encode("latin-1"), "column names of t.csv are not in UTF-8"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_one_sentence_that_names_the_file(tmp_path, name, content, part):
@@ -148,3 +150,42 @@ def test_a_cache_is_readable_again(tmp_path):
     write(TABLE, tmp_path / "t.parquet")
     import_table(tmp_path / "t.parquet", tmp_path / "c.arrow")
     assert Table(tmp_path / "c.arrow").row(0)["id"] == "a"
+
+
+def test_semicolons_are_noticed(tmp_path):
+    (tmp_path / "t.csv").write_text("id;x\n1;2.5\n")
+    assert import_table(tmp_path / "t.csv", tmp_path / "c.arrow").row(0) == {"id": 1, "x": 2.5}
+
+
+def test_types_that_few_tools_know_become_plain_ones(tmp_path):
+    table = pa.table(
+        {
+            "view": pa.array(["a", None, "c"], pa.string_view()),
+            "half": pa.array(np.array([1, 2, 3], np.float16)),
+            "code": pa.array(["x", "y", "x"]).dictionary_encode(),
+        }
+    )
+    write(table, tmp_path / "t.arrow")
+    read = import_table(tmp_path / "t.arrow", tmp_path / "c.arrow")
+    assert read.schema.types == [pa.large_string(), pa.float32(), pa.string()]
+    assert read.take([2, 1]).to_pylist() == [
+        {"view": "c", "half": 3.0, "code": "x"}, {"view": None, "half": 2.0, "code": "y"},
+    ]  # fmt: skip
+
+
+def test_many_small_batches_are_joined(tmp_path):
+    with ipc.new_file(tmp_path / "t.arrow", pa.schema([("n", pa.int64())])) as sink:
+        for start in range(0, 3000, 3):
+            sink.write_batch(pa.record_batch({"n": pa.array([start, start + 1, start + 2])}))
+    table = import_table(tmp_path / "t.arrow", tmp_path / "c.arrow")
+    assert table.column("n").num_chunks == 1
+    assert table.row(2999) == {"n": 2999}
+
+
+def test_a_parquet_file_that_was_cut_short_is_said(tmp_path):
+    write(TABLE, tmp_path / "t.parquet")
+    content = (tmp_path / "t.parquet").read_bytes()
+    (tmp_path / "t.parquet").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"t\.parquet cannot be read as PARQUET"):
+        import_table(tmp_path / "t.parquet", tmp_path / "c.arrow")
+    assert [p.name for p in tmp_path.iterdir()] == ["t.parquet"]

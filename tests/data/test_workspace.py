@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -220,3 +221,125 @@ def test_a_wanted_class_has_a_colour_of_its_own():
     taxonomy = Taxonomy([f"c{i}" for i in range(8)], wanted=["c3"])
     colours = [c.colour for c in taxonomy]
     assert colours.count(taxonomy[3].colour) == 1
+
+
+def test_other_roles_get_other_features(workspace):
+    roles = workspace.roles
+    roles.features = ["x"]
+    workspace.confirm(roles, ["rare", "other"])
+    assert not workspace.is_ready
+    workspace.prepare()
+    assert workspace.features.shape == (100, 1)
+    assert workspace.feature_report.names == ["x"]
+
+
+@pytest.mark.parametrize("name", ["table.arrow", "features.npy"])
+def test_a_cache_that_was_cut_short_is_made_anew(workspace, name):
+    label(workspace, "i7")
+    workspace.close()
+    path = workspace.folder / "cache" / name
+    path.write_bytes(path.read_bytes()[:90])
+    again = Workspace.open(workspace.folder)
+    again.prepare()
+    assert again.is_ready
+    assert again.features.shape == (100, 2)
+    assert again.log.state().items["i7"].label == "rare"
+    again.close()
+
+
+def test_what_a_killed_import_left_does_not_stop_the_next(source):
+    folder = workspace_folder(source)
+    (folder / "cache").mkdir(parents=True)
+    (folder / "cache" / "table.arrow.partial").write_bytes(b"half")
+    assert Workspace.create(folder, source).table.n_rows == 100
+
+
+def test_row_numbers_never_slip_to_other_rows(tmp_path):
+    source = tmp_path / "t.csv"
+    frame = table().drop(columns="id")
+    frame.to_csv(source, index=False)
+    made = Workspace.create(tmp_path / "t.rareloop", source)
+    assert made.roles.id is None
+    made.confirm(made.roles, ["rare", "other"])
+    label(made, "3")
+    made.close()
+    pd.concat([frame.iloc[:1], frame]).to_csv(source, index=False)  # a row put in before it
+    with pytest.raises(InputError, match="row numbers are the identifiers"):
+        Workspace.open(made.folder, accept_change=True)
+    pd.concat([frame, frame.iloc[:1]]).to_csv(source, index=False)  # a row put after it
+    again = Workspace.open(made.folder, accept_change=True)
+    assert again.table.n_rows == 101
+    again.close()
+
+
+def test_identifiers_cannot_be_changed_under_answers(workspace):
+    label(workspace, "i3")
+    roles = workspace.roles
+    roles.id = None
+    with pytest.raises(InputError, match=r"lost 1 items.*'i3'"):
+        workspace.confirm(roles, ["rare", "other"])
+
+
+def test_labels_to_start_from_never_replace_an_answer(tmp_path):
+    frame = table().assign(label=["star" if i % 2 else "quasar" if i < 50 else None for i in range(100)])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    made = Workspace.create(tmp_path / "t.rareloop", tmp_path / "t.csv")
+    made.confirm(made.roles, [])
+    label(made, "i1", "quasar")
+    for _ in range(2):
+        made.prepare()
+    assert made.log.state().items["i1"].label == "quasar"
+    assert made.log.state().n_events == 75
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("[source]", "[sauce]"), ('path = "', 'size_ = "'), ("created_at", "made_at")]
+)
+def test_settings_that_lost_something_are_said(workspace, old, new):
+    path = workspace.folder / "workspace.toml"
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(InputError, match=r"is damaged.*labels are safe"):
+        Workspace.open(workspace.folder)
+
+
+def test_comments_inside_the_settings_survive_a_change_beside_them(workspace):
+    workspace.settings = {"a": 1, "b": 2}
+    workspace.save()
+    path = workspace.folder / "workspace.toml"
+    path.write_text(path.read_text().replace("a = 1", "a = 1 # because"))
+    workspace.settings = {"a": 1, "c": 3}
+    workspace.save()
+    assert "a = 1 # because" in path.read_text()
+    assert tomllib.loads(path.read_text())["settings"] == {"a": 1, "c": 3}
+
+
+def test_a_lock_of_a_process_whose_number_was_given_away_is_taken_over(workspace):
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    held = {"pid": other.pid, "url": "http://here/", "started": "another boot 1"}
+    (workspace.folder / "lock.json").write_text(json.dumps(held))
+    if os.path.exists("/proc/self/stat"):
+        workspace.lock("mine")
+        workspace.release()
+    other.communicate(b"\n")
+
+
+def test_a_start_that_was_killed_at_any_moment_can_be_done_again(source):
+    program = (
+        "import sys; from pathlib import Path; from rareloop.data.workspace import Workspace, workspace_folder\n"
+        "source = Path(sys.argv[1]); folder = workspace_folder(source)\n"
+        "print('go', flush=True)\n"
+        "is_made = (folder / 'workspace.toml').exists()\n"
+        "made = Workspace.open(folder) if is_made else Workspace.create(folder, source)\n"
+        "made.confirm(made.roles, ['a', 'b']); made.prepare()\n"
+    )
+    for wait in (0.0, 0.005, 0.01, 0.02, 0.04):
+        victim = subprocess.Popen([sys.executable, "-c", program, str(source)], stdout=subprocess.PIPE)
+        victim.stdout.readline()
+        time.sleep(wait)
+        victim.kill()
+        victim.communicate()
+    assert subprocess.run([sys.executable, "-c", program, str(source)]).returncode == 0
+    again = Workspace.open(workspace_folder(source))
+    assert again.is_ready
+    assert again.features.shape == (100, 2)
