@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 
-from .base import Queries, QueryStrategy, generator
-from .pool import Metric, Rows, nearest
+from .base import Brief, Queries, QueryStrategy, generator
+from .retrieval import Metric, nearest
+from .rows import view
 from .uncertainty import Margin
 
 
@@ -65,6 +66,11 @@ class Anchors(QueryStrategy):
         self.subpool_size = subpool_size
         self.metric: Metric = metric
 
+    @classmethod
+    def from_brief(cls, brief: Brief) -> Anchors:
+        """In the metric of the pool."""
+        return cls(metric=brief.metric)
+
     def subpool(self, X_training: Any, y_training: Any, X_pool: Any, rng: np.random.Generator) -> Subpool:
         """Choose the candidates; touches the whole pool.
 
@@ -108,7 +114,7 @@ class Anchors(QueryStrategy):
         self.last_subpool_size = len(subpool.positions)
         n = min(n_instances, len(X_pool))
         within, scores = self.base(
-            learner, _view(X_pool, subpool.positions), min(n, len(subpool.positions)), random_state=rng
+            learner, view(X_pool, subpool.positions), min(n, len(subpool.positions)), random_state=rng
         )
         positions = subpool.positions[within]
         if len(positions) < n:
@@ -117,10 +123,3 @@ class Anchors(QueryStrategy):
             positions = np.r_[positions, filler]
             scores = np.r_[scores, np.full(len(filler), -np.inf)]
         return positions.astype(np.int64), np.asarray(scores, np.float64)
-
-
-def _view(X: Any, positions: NDArray[np.int64]) -> Any:
-    """Some rows of an array, or of `Rows` without reading them."""
-    if isinstance(X, Rows):
-        return Rows(X.matrix, positions if X.index is None else X.index[positions])
-    return X[positions]

@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .pool import predict_proba
+from .landscape import Landscape
+from .retrieval import Metric
+from .rows import predict_proba
 
 Queries = tuple[NDArray[np.int64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What a round tells a strategy when it is made; one that is made by hand does without.
+
+    Parameters
+    ----------
+    wanted
+        The classes that are looked for.
+    metric
+        In which items are near each other.
+    n_left
+        How many labels will still be given, where that is known.
+    landscape
+        What is known of the pool without labels.
+    """
+
+    wanted: tuple[int, ...] = ()
+    metric: Metric = "euclidean"
+    n_left: int | None = None
+    landscape: Landscape | None = None
 
 
 class QueryStrategy(ABC):
@@ -18,12 +43,19 @@ class QueryStrategy(ABC):
 
     `learner` has ``predict_proba``, and ``X_training`` and ``y_training`` as modAL's ActiveLearner has.
     Positions in X_pool come best first, with their scores, higher being better. Always the pair: modAL
-    calls a strategy twice that returns positions only.
+    calls a strategy twice that returns positions only. A strategy that needs no model only reads
+    ``X_training`` and ``y_training``, which may then hold one class, or nothing.
     """
 
     name: ClassVar[str]
     label: ClassVar[str]
     description: ClassVar[str]
+    needs_model: ClassVar[bool] = True
+
+    @classmethod
+    def from_brief(cls, brief: Brief) -> Self:
+        """The strategy as a round uses it."""
+        return cls()
 
     @abstractmethod
     def __call__(

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
 
-from .base import Queries, QueryStrategy, class_labels, generator, take_best
-from .pool import Rows, blocks, predict_proba
+from .base import Brief, Queries, QueryStrategy, class_labels, generator, take_best
+from .rows import Rows, blocks, predict_proba, view
 
 FOREST_SAMPLE = 20_000
 SCORED_SAMPLE = 100_000
@@ -35,6 +35,11 @@ class Top(QueryStrategy):
 
     def __init__(self, classes: Sequence[Any] | None = None) -> None:
         self.classes = classes
+
+    @classmethod
+    def from_brief(cls, brief: Brief) -> Top:
+        """For the classes that are looked for."""
+        return cls(brief.wanted or None)
 
     def __call__(
         self,
@@ -127,8 +132,7 @@ def _most_isolated(
     fitted = subset if len(subset) <= FOREST_SAMPLE else rng.choice(subset, FOREST_SAMPLE, replace=False)
     forest = IsolationForest(random_state=int(rng.integers(2**31))).fit(X_pool[np.sort(fitted)])
     scores = np.empty(len(subset))
-    view = Rows(X_pool.matrix, subset if X_pool.index is None else X_pool.index[subset])
-    for piece, values in blocks(view):
+    for piece, values in blocks(view(X_pool, subset)):
         scores[piece] = -forest.score_samples(values)
     scores[np.isin(subset, taken)] = -np.inf
     best = take_best(scores, n, rng)

@@ -14,7 +14,7 @@ from scipy.special import expit, logit, softmax
 from scipy.stats import beta
 
 from .base import Queries, QueryStrategy, class_labels, generator
-from .pool import predict_proba
+from .rows import predict_proba
 
 MATCH_SAMPLE = 50_000
 SWEEPS = 100

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .anchors import Anchors
-from .base import Queries, QueryStrategy, RandomSampling
+from .base import Brief, Queries, QueryStrategy, RandomSampling
 from .classifiers import load_object
 from .discovery import Top
 from .uncertainty import Entropy, LeastConfidence, Margin
@@ -78,8 +78,8 @@ def check_strategy(name: str, allow_anchors: bool = True) -> None:
         raise ValueError(f"the strategy {name} is not callable: name a function")
 
 
-def make_strategy(name: str, wanted: Sequence[int] = ()) -> Callable[..., Queries]:
-    """A strategy by name; `wanted` are the classes looked for. `anchors` is made by the rounds.
+def make_strategy(name: str, brief: Brief = Brief()) -> Callable[..., Queries]:  # noqa: B008  (frozen)
+    """A strategy by name, as a round uses it.
 
     Raises
     ------
@@ -87,8 +87,6 @@ def make_strategy(name: str, wanted: Sequence[int] = ()) -> Callable[..., Querie
         When there is none of that name.
     """
     check_strategy(name)
-    if name == Top.name:
-        return Top(tuple(wanted) or None)
     if name in STRATEGIES:
-        return STRATEGIES[name]()
+        return STRATEGIES[name].from_brief(brief)
     return Foreign(name, load_object(name, "strategy"))

@@ -14,11 +14,11 @@ from modAL.models import ActiveLearner
 from numpy.typing import NDArray
 
 from .anchors import Anchors
-from .base import Queries, QueryStrategy, RandomSampling
+from .base import Brief, Queries, QueryStrategy, RandomSampling
 from .classifiers import classifier_spec
 from .crossval import cross_validate
 from .discovery import cold_start
-from .pool import Pool, Rows
+from .pool import Pool
 from .priors import (
     Correction,
     Prevalence,
@@ -29,6 +29,8 @@ from .priors import (
     prevalence_from_uniform,
 )
 from .registry import make_strategy
+from .retrieval import Metric
+from .rows import Rows
 from .settings import RoundSettings
 
 __all__ = ["Labels", "QueryList", "Round", "RoundSettings", "run_round"]
@@ -38,9 +40,10 @@ __all__ = ["Labels", "QueryList", "Round", "RoundSettings", "run_round"]
 class Labels:
     """What the log says: labelled rows with their classes, and rows that must not be asked.
 
-    `rows` and `classes` are int64 ``(n_labels,)``, classes being indices into the taxonomy; `uniform` is
-    bool ``(n_labels,)``, true where the item was drawn at random; `excluded` is int64: skipped, unsure,
-    flagged.
+    In the order in which they were labelled: `rows` and `classes` are int64 ``(n_labels,)``, classes
+    being indices into the taxonomy; `uniform` is bool ``(n_labels,)``, true where the item was drawn at
+    random; `arms` are the strategies that asked, and `rounds`, int64, the rounds in which they did (−1
+    where there was none); both may be left empty. `excluded` is int64: skipped, unsure, flagged.
     """
 
     rows: NDArray[np.int64]
@@ -48,6 +51,8 @@ class Labels:
     uniform: NDArray[np.bool_]
     excluded: NDArray[np.int64]
     n_classes: int
+    arms: tuple[str, ...] = ()
+    rounds: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -219,6 +224,8 @@ class _Turn:
         self.subpool_size: int | None = None
         self.n_scored = len(rows)
         self.query_correction = Correction.NONE
+        metric: Metric = settings.metric  # type: ignore[assignment]
+        self.brief = Brief(settings.wanted, metric, settings.n_left(len(labels.rows)), pool.landscape(metric))
 
     def fit(self) -> ActiveLearner:
         """The learner on the labels."""
@@ -332,7 +339,7 @@ class _Turn:
         settings = self.settings
         by_anchors = settings.strategy == Anchors.name
         name = settings.base if by_anchors else settings.strategy
-        strategy: Any = make_strategy(name, settings.wanted)
+        strategy: Any = make_strategy(name, self.brief)
         correction = self._in_force(settings.query_correction)
         if correction != Correction.NONE and isinstance(strategy, QueryStrategy):
             self.query_correction = correction

@@ -47,6 +47,8 @@ class RoundSettings:
         See `anchors.Anchors`.
     wanted
         Indices of the classes that are looked for.
+    budget
+        How many labels there will be in all, for strategies that plan ahead; None where it is not known.
     min_uniform
         How many uniformly drawn labels it takes to estimate the prevalence from them.
     cross_validate
@@ -67,6 +69,7 @@ class RoundSettings:
     subpool_size: int = 1000
     metric: str = "euclidean"
     wanted: tuple[int, ...] = ()
+    budget: int | None = None
     min_uniform: int = 50
     cross_validate: bool = True
 
@@ -104,6 +107,10 @@ class RoundSettings:
         settings.check()
         return settings
 
+    def n_left(self, n_labels: int) -> int | None:
+        """How many labels will still be given, at least one, where a budget is set."""
+        return None if self.budget is None else max(self.budget - n_labels, 1)
+
     def check(self) -> None:
         """Raise ValueError for a setting that is not allowed."""
         for limits, kinds, what in ((COUNTS, int, "a whole number"), (BOUNDS, int | float, "a number")):
@@ -118,6 +125,10 @@ class RoundSettings:
         for name in ("strategy", "base", "classifier"):
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} is {getattr(self, name)!r}: it must be a name")
+        if self.budget is not None and (
+            isinstance(self.budget, bool) or not isinstance(self.budget, int) or self.budget < 1
+        ):
+            raise ValueError(f"budget is {self.budget!r}: it must be a whole number from 1, or nothing")
         if not isinstance(self.cross_validate, bool):
             raise ValueError(f"cross_validate is {self.cross_validate!r}: it must be true or false")
         for name in ("correction", "query_correction"):

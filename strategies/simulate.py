@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, f1_score
 
-from .pool import Pool, predict_proba
+from .pool import Pool
 from .rounds import Labels, Round, RoundSettings, run_round
+from .rows import predict_proba
 
 Start = Literal["warm", "cold"]
 WARM_WANTED = 5
@@ -61,7 +62,7 @@ def simulate(
     """
     rng = np.random.default_rng(seed)
     pool = Pool(X)
-    settings = replace(settings, wanted=tuple(int(c) for c in wanted), n_queries=batch)
+    settings = replace(settings, wanted=tuple(int(c) for c in wanted), n_queries=batch, budget=n_labels)
     n_classes = int(max(y.max(), y_test.max() if len(y_test) else 0)) + 1
     rows = _start_rows(y, wanted, start, n_labels, rng)
     uniform = np.zeros(len(rows), bool)

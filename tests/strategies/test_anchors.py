@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from rareloop.strategies.anchors import Anchors
-from rareloop.strategies.pool import Rows
+from rareloop.strategies.rows import Rows
 from rareloop.strategies.uncertainty import Margin
 from sklearn.linear_model import LogisticRegression
 

@@ -16,8 +16,9 @@ from rareloop.strategies import (
     Top,
 )
 from rareloop.strategies.classifiers import CLASSIFIERS
-from rareloop.strategies.pool import Pool, Rows
+from rareloop.strategies.pool import Pool
 from rareloop.strategies.rounds import Labels, RoundSettings, run_round
+from rareloop.strategies.rows import Rows
 from sklearn.linear_model import LogisticRegression
 
 MODAL = [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rareloop.strategies import discovery
 from rareloop.strategies.discovery import cold_start
-from rareloop.strategies.pool import Rows
+from rareloop.strategies.rows import Rows
 
 from .pools import blobs
 

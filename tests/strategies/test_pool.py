@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from rareloop.strategies import pool as pool_module
-from rareloop.strategies.pool import Pool, Rows, blocks, nearest, pca_plane, predict_proba
+from rareloop.strategies.pool import Pool, pca_plane
+from rareloop.strategies.retrieval import nearest
+from rareloop.strategies.rows import Rows, blocks, predict_proba
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
