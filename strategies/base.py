@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .labels import Labels
 from .landscape import Landscape
 from .retrieval import Metric
 from .rows import predict_proba
@@ -30,12 +31,18 @@ class Brief:
         How many labels will still be given, where that is known.
     landscape
         What is known of the pool without labels.
+    labels
+        What has been labelled so far, and by which strategy it was asked.
+    shares
+        The user's own shares of the arms of a mixture; empty where the mixture chooses.
     """
 
     wanted: tuple[int, ...] = ()
     metric: Metric = "euclidean"
     n_left: int | None = None
     landscape: Landscape | None = None
+    labels: Labels | None = None
+    shares: tuple[tuple[str, float], ...] = ()
 
 
 class QueryStrategy(ABC):

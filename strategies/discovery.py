@@ -1,26 +1,26 @@
-"""Finding members of rare classes: the most likely ones, and where to look before there is a model."""
+"""Finding more members of the classes that are looked for: the most likely ones, and those like the known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import IsolationForest
+from sklearn.cluster import kmeans_plusplus
 
 from .base import Brief, Queries, QueryStrategy, class_labels, generator, take_best
-from .rows import Rows, blocks, predict_proba, view
+from .retrieval import Metric, distances_to
+from .rows import blocks, predict_proba
 
-FOREST_SAMPLE = 20_000
-SCORED_SAMPLE = 100_000
+MOST_EXAMPLES = 100
 
 
 class Top(QueryStrategy):
     """The most likely members of the classes that are looked for.
 
-    Several classes take turns, each by its own ranking, so that a rarer one is not drowned.
+    Several classes share the effort by need: an item's probability of a class counts ``1 / √(1 + n)`` of
+    it, n being the labels that the class has, so that a rarer one is not drowned.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Top(QueryStrategy):
 
     name = "top"
     label = "Most likely rare"
-    description = "The most likely members of the classes that are looked for, in turn."
+    description = "The most likely members of the classes that are looked for."
 
     def __init__(self, classes: Sequence[Any] | None = None) -> None:
         self.classes = classes
@@ -48,20 +48,28 @@ class Top(QueryStrategy):
         n_instances: int = 1,
         random_state: np.random.Generator | None = None,
     ) -> Queries:
-        """Choose the best of each class in turn; the score is the probability; touches the whole pool."""
+        """Choose the best, by probability and need; the score is the probability; touches the whole pool."""
         rng = generator(random_state)
         known = class_labels(learner)
         probabilities = predict_proba(learner, X_pool)
         columns = [int(np.flatnonzero(known == c)[0]) for c in self.classes or () if (known == c).any()]
         if not columns:
             columns = [_rarest_column(learner, known)]
-        rankings = [take_best(probabilities[:, column], n_instances, rng) for column in columns]
-        chosen: dict[int, float] = {}
-        for place in range(min(n_instances, len(X_pool))):
-            for column, ranking in zip(columns, rankings, strict=True):
-                if len(chosen) < n_instances:
-                    chosen.setdefault(int(ranking[place]), float(probabilities[ranking[place], column]))
-        return np.array(list(chosen), np.int64), np.array(list(chosen.values()))
+        counts = np.array([np.count_nonzero(np.asarray(learner.y_training) == known[c]) for c in columns])
+        return _by_need(probabilities[:, columns], 1.0 / np.sqrt(1.0 + counts), n_instances, rng)
+
+
+def _by_need(
+    probabilities: NDArray[np.floating], need: NDArray[np.float64], n: int, rng: np.random.Generator
+) -> Queries:
+    """The best of each column, in the order of probability times need ``(n_columns,)``; each item once."""
+    rankings = [take_best(column, n, rng) for column in probabilities.T]
+    items = np.concatenate(rankings)
+    columns = np.repeat(np.arange(len(rankings)), [len(ranking) for ranking in rankings])
+    likely = probabilities[items, columns].astype(np.float64)
+    order = np.argsort(-np.nan_to_num(likely * need[columns], nan=-np.inf), kind="stable")
+    first = np.sort(np.unique(items[order], return_index=True)[1])[:n]
+    return items[order][first], likely[order][first]
 
 
 def _rarest_column(learner: Any, known: NDArray[Any]) -> int:
@@ -72,68 +80,71 @@ def _rarest_column(learner: Any, known: NDArray[Any]) -> int:
     return int(np.where(counts > 0, counts, len(y) + 1).argmin())
 
 
-@dataclass(frozen=True)
-class ColdQueries:
-    """Queries made without a model: positions in the pool, the arm of each, and its probability.
+class Similar(QueryStrategy):
+    """More like these: items near a labelled member of the classes that are looked for.
 
-    `probability` is the selection probability of a uniformly drawn item and NaN for the others.
-    """
-
-    positions: NDArray[np.int64]
-    arms: tuple[str, ...]
-    probability: NDArray[np.float64]
-    scores: NDArray[np.float64]
-
-
-def cold_start(X_pool: Rows, n: int, rng: np.random.Generator) -> ColdQueries:
-    """Where to look without a model: half isolation forest (Liu et al., 2008), half uniform, mixed.
-
-    The forest is fitted to at most 20,000 rows and scores a random subset of at most 100,000, so that
-    the cost does not grow with the pool.
+    One nearest neighbour against the others: the score is ``d₋ / (d₊ + d₋)``, with the distances to the
+    nearest labelled item of the classes looked for and of the others; without others, ``−d₊``.
 
     Parameters
     ----------
-    X_pool
-        The items that can be asked, ``(n_items, n_features)``.
-    n
-        How many; all items when there are fewer.
+    classes
+        The classes looked for; the least frequent class of ``learner.y_training`` by default.
+    metric
+        Of the distances.
     """
-    n = min(n, len(X_pool))
-    n_uniform = n // 2 if n < len(X_pool) else n
-    uniform = rng.choice(len(X_pool), size=n_uniform, replace=False).astype(np.int64)
-    positions, scores = _most_isolated(X_pool, n - n_uniform, uniform, rng)
-    order = rng.permutation(n)
-    arms = np.array(["isolation forest"] * len(positions) + ["random"] * n_uniform, dtype=object)
-    chance = n_uniform / max(len(X_pool), 1)
-    probability = np.r_[np.full(len(positions), np.nan), np.full(n_uniform, chance)]
-    # The forest's own order is kept: its best come first among the places that it gets.
-    places = np.sort(order[: len(positions)])
-    mixed = np.empty(n, np.int64)
-    mixed[places] = np.arange(len(positions))
-    mixed[np.setdiff1d(np.arange(n), places)] = np.arange(len(positions), n)
-    return ColdQueries(
-        np.r_[positions, uniform][mixed],
-        tuple(str(arm) for arm in arms[mixed]),
-        probability[mixed],
-        np.r_[scores, np.zeros(n_uniform)][mixed],
-    )
+
+    name = "similar"
+    label = "More like these"
+    description = "Items near the labelled members of the classes that are looked for: works from the first one."
+    needs_model = False
+
+    def __init__(self, classes: Sequence[Any] | None = None, metric: Metric = "euclidean") -> None:
+        self.classes = classes
+        self.metric: Metric = metric
+
+    @classmethod
+    def from_brief(cls, brief: Brief) -> Similar:
+        """For the classes that are looked for, in the metric of the pool."""
+        return cls(brief.wanted or None, brief.metric)
+
+    def __call__(
+        self,
+        learner: Any,
+        X_pool: Any,
+        n_instances: int = 1,
+        random_state: np.random.Generator | None = None,
+    ) -> Queries:
+        """Choose the items with the highest scores; random ones, with score −inf, without a member."""
+        rng = generator(random_state)
+        X = np.asarray(learner.X_training, np.float32)
+        y = np.asarray(learner.y_training)
+        member = np.isin(y, list(self.classes or ()))
+        if not member.any() and len(y):
+            values, counts = np.unique(y, return_counts=True)
+            member = (y == values[counts.argmin()]) if self.classes is None else member
+        scores = np.full(len(X_pool), -np.inf)
+        if member.any():
+            members, others = _spread(X[member], rng), _spread(X[~member], rng)
+            for piece, values in blocks(X_pool):
+                part = np.asarray(values, np.float32)
+                near = _nearest_distance(part, members, self.metric)
+                if len(others):
+                    far = _nearest_distance(part, others, self.metric)
+                    scores[piece] = far / np.maximum(near + far, 1e-12)
+                else:
+                    scores[piece] = -near
+        best = take_best(scores, n_instances, rng)
+        return best, scores[best]
 
 
-def _most_isolated(
-    X_pool: Rows, n: int, taken: NDArray[np.int64], rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The n items of a random subset that an isolation forest finds most isolated."""
-    if n == 0:
-        return np.empty(0, np.int64), np.empty(0)
-    n_items = len(X_pool)
-    subset = np.arange(n_items)
-    if n_items > SCORED_SAMPLE:
-        subset = np.sort(rng.choice(n_items, SCORED_SAMPLE, replace=False))
-    fitted = subset if len(subset) <= FOREST_SAMPLE else rng.choice(subset, FOREST_SAMPLE, replace=False)
-    forest = IsolationForest(random_state=int(rng.integers(2**31))).fit(X_pool[np.sort(fitted)])
-    scores = np.empty(len(subset))
-    for piece, values in blocks(view(X_pool, subset)):
-        scores[piece] = -forest.score_samples(values)
-    scores[np.isin(subset, taken)] = -np.inf
-    best = take_best(scores, n, rng)
-    return subset[best].astype(np.int64), scores[best]
+def _spread(X: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """At most 100 vectors, chosen far from each other by k-means++."""
+    if len(X) <= MOST_EXAMPLES:
+        return X
+    return kmeans_plusplus(np.ascontiguousarray(X), MOST_EXAMPLES, random_state=int(rng.integers(2**31)))[0]
+
+
+def _nearest_distance(values: NDArray[np.float32], examples: NDArray[np.float32], metric: Metric) -> Any:
+    nearest = distances_to(values, examples, metric).min(axis=1)
+    return np.sqrt(nearest) if metric == "euclidean" else nearest

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .duplicates import equal_rows
 from .landscape import Landscape
 from .retrieval import Metric
 from .rows import blocks
@@ -32,6 +34,11 @@ class Pool:
     def landscape(self, metric: Metric = "euclidean") -> Landscape:
         """What is known of the pool without labels; kept, so that it is worked out once."""
         return self._landscapes.setdefault(metric, Landscape(self.X, metric))
+
+    @cached_property
+    def equals(self) -> NDArray[np.int32] | None:
+        """The group of equal rows of each row, see `equal_rows`; touches the whole pool, once."""
+        return equal_rows(self.X)
 
     @property
     def n_items(self) -> int:

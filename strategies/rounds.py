@@ -17,61 +17,31 @@ from .anchors import Anchors
 from .base import Brief, Queries, QueryStrategy, RandomSampling
 from .classifiers import classifier_spec
 from .crossval import cross_validate
-from .discovery import cold_start
+from .duplicates import duplicates_of, twins_of
+from .labels import Labels
+from .mixture import Auto, Proposals
 from .pool import Pool
 from .priors import (
     Correction,
     Prevalence,
-    PriorCorrected,
     class_prior,
     correct,
     prevalence_from_ranges,
     prevalence_from_uniform,
 )
-from .registry import make_strategy
+from .queries import QueryList
+from .reasons import Reason, explain
+from .registry import STRATEGIES, make_strategy
 from .retrieval import Metric
 from .rows import Rows
+from .seals import Seals
 from .settings import RoundSettings
+from .subpools import Subpooled
 
 __all__ = ["Labels", "QueryList", "Round", "RoundSettings", "run_round"]
 
-
-@dataclass(frozen=True)
-class Labels:
-    """What the log says: labelled rows with their classes, and rows that must not be asked.
-
-    In the order in which they were labelled: `rows` and `classes` are int64 ``(n_labels,)``, classes
-    being indices into the taxonomy; `uniform` is bool ``(n_labels,)``, true where the item was drawn at
-    random; `arms` are the strategies that asked, and `rounds`, int64, the rounds in which they did (−1
-    where there was none); both may be left empty. `excluded` is int64: skipped, unsure, flagged.
-    """
-
-    rows: NDArray[np.int64]
-    classes: NDArray[np.int64]
-    uniform: NDArray[np.bool_]
-    excluded: NDArray[np.int64]
-    n_classes: int
-    arms: tuple[str, ...] = ()
-    rounds: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-
-
-@dataclass(frozen=True)
-class QueryList:
-    """The queries of a round in the order in which they are asked.
-
-    `rows` int64, `strategy` the arm that proposed each, `probability` its selection probability (NaN
-    where the choice was deterministic), `score` (NaN where there is none), `rank` from 0.
-    """
-
-    rows: NDArray[np.int64]
-    strategy: tuple[str, ...]
-    probability: NDArray[np.float64]
-    score: NDArray[np.float64]
-
-    @property
-    def rank(self) -> NDArray[np.int64]:
-        """Places in the list, from 0."""
-        return np.arange(len(self.rows))
+Duplicates = tuple[tuple[int, int], ...]
+RANDOM_SUBPOOL = 2_000
 
 
 @dataclass
@@ -79,8 +49,10 @@ class Round:
     """What one round found and asks.
 
     Arrays over classes have shape ``(n_classes,)`` and NaN where a value is unknown. `shown_probabilities`
-    is ``(n_queries, n_classes)`` after the correction in force. `estimator` is None before two classes
-    have a label.
+    is ``(n_queries, n_classes)`` after the correction in force. `reasons` has one entry a query. `arms`
+    says of each arm its ``share`` of the queries, and how many labels it ``asked`` for and wanted items
+    it ``found`` so far. `duplicates` are pairs of an unlabelled row and a labelled row with the same
+    features: they are not asked. `estimator` is None before two classes have a label.
     """
 
     queries: QueryList
@@ -96,26 +68,29 @@ class Round:
     n_available: int
     n_scored: int
     subpool_size: int | None
+    arms: list[dict[str, Any]]
+    duplicates: Duplicates
     metrics: list[dict[str, Any]]
     messages: tuple[str, ...]
     seconds: dict[str, float]
+    reasons: tuple[Reason, ...] = ()
     estimator: Any = field(default=None, repr=False)
 
     def report(self) -> dict[str, Any]:
         """What a page or a log shows, as JSON-able values: without queries and estimator."""
-        hidden = ("queries", "shown_probabilities", "estimator")
+        hidden = ("queries", "shown_probabilities", "reasons", "duplicates", "estimator")
         values = {f: getattr(self, f) for f in self.__dataclass_fields__ if f not in hidden}
         return {
             name: [float(v) if np.isfinite(v) else None for v in value] if isinstance(value, np.ndarray) else value
             for name, value in values.items()
-        } | {"messages": list(self.messages)}
+        } | {"messages": list(self.messages), "n_duplicates": len(self.duplicates)}
 
 
 def run_round(pool: Pool, labels: Labels, settings: RoundSettings, rng: np.random.Generator) -> Round:
     """Fit, choose what to ask next, and measure; the same arguments give the same round.
 
-    Before two classes have a label there is no model, and the queries come from a cold start. A strategy
-    that fails is named in the messages, and the round is random instead. Touches the whole pool, or what
+    Before two classes have a label there is no model, and a strategy that needs one leaves the floor to
+    `auto`, which explores. A strategy that fails is named in the messages, and the round is random instead. Touches the whole pool, or what
     `anchors` leaves of it.
 
     Parameters
@@ -123,17 +98,22 @@ def run_round(pool: Pool, labels: Labels, settings: RoundSettings, rng: np.rando
     rng
         The only source of chance.
     """
+    return _Turn(pool, labels, settings, rng).run()
+
+
+def _askable(pool: Pool, labels: Labels) -> tuple[NDArray[np.int64], Duplicates]:
+    """Rows that can be asked, and those that are not because a labelled row has the same features.
+
+    Where nothing but duplicates is left, they are asked after all.
+    """
     rows = pool.available(labels.rows, labels.excluded)
-    if len(np.unique(labels.classes)) < 2 or not len(rows):
-        return _round_without_model(pool, labels, settings, rows, rng)
-    turn = _Turn(pool, labels, settings, rows, rng)
-    try:
-        learner = turn.fit()
-    except Exception as error:
-        reason = f"classifier {settings.classifier} could not be fitted ({type(error).__name__}: {error})"
-        message = f"{reason}; the items of this round come from the cold start"
-        return _round_without_model(pool, labels, settings, rows, rng, (message,))
-    return turn.run(learner)
+    equal = duplicates_of(pool.equals, rows, labels.rows)
+    if pool.equals is None or not equal.any():
+        return rows, ()
+    held_back = rows[equal]
+    twins = twins_of(pool.equals, held_back, labels.rows)
+    pairs = tuple(zip(held_back.tolist(), twins.tolist(), strict=True))
+    return (rows if equal.all() else rows[~equal]), pairs
 
 
 class _Clock:
@@ -147,38 +127,6 @@ class _Clock:
         began = time.perf_counter()
         yield
         self.seconds[name] += time.perf_counter() - began
-
-
-def _round_without_model(
-    pool: Pool, labels: Labels, settings: RoundSettings, rows: NDArray[np.int64], rng: np.random.Generator,
-    messages: tuple[str, ...] = (),
-) -> Round:  # fmt: skip
-    clock = _Clock()
-    if not len(rows):
-        messages = (*messages, "every item has an answer: nothing is left to ask")
-    with clock.measure("query"):
-        cold = cold_start(Rows(pool.X, rows), settings.n_queries, rng)
-    queries = QueryList(rows[cold.positions], cold.arms, cold.probability, cold.scores)
-    unknown = np.full(labels.n_classes, np.nan)
-    prevalence, source = _prevalence(pool, labels, settings, unknown)
-    return Round(
-        queries=queries,
-        shown_probabilities=np.full((len(queries.rows), labels.n_classes), np.nan),
-        class_prior=unknown,
-        prevalence=prevalence.point,
-        prevalence_low=prevalence.low,
-        prevalence_high=prevalence.high,
-        prevalence_source=source,
-        correction=Correction.NONE.value,
-        query_correction=Correction.NONE.value,
-        n_labels=len(labels.rows),
-        n_available=len(rows),
-        n_scored=min(len(rows), 100_000),
-        subpool_size=None,
-        metrics=[],
-        messages=messages,
-        seconds=clock.seconds,
-    )
 
 
 def _prevalence(
@@ -204,45 +152,51 @@ def _prevalence(
     )
 
 
-class _Turn:
-    """One round with a model, step by step."""
+@dataclass(frozen=True)
+class Untrained:
+    """What strategies that need no model are asked with: the labels, ``(n_labels, ...)``, in one class or none."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        labels: Labels,
-        settings: RoundSettings,
-        rows: NDArray[np.int64],
-        rng: np.random.Generator,
-    ) -> None:
-        self.pool, self.labels, self.settings, self.rows, self.rng = pool, labels, settings, rows, rng
+    X_training: NDArray[np.float32]
+    y_training: NDArray[np.int64]
+
+
+class _Turn:
+    """One round, step by step."""
+
+    def __init__(self, pool: Pool, labels: Labels, settings: RoundSettings, rng: np.random.Generator) -> None:
+        self.pool, self.labels, self.settings, self.rng = pool, labels, settings, rng
         self.clock = _Clock()
         self.messages: list[str] = []
         self.spec = classifier_spec(settings.classifier)
         self.X = np.asarray(pool.X[labels.rows])
-        self.candidates = Rows(pool.X, rows)
+        self.rows, self.duplicates = _askable(pool, labels)
+        self.candidates = Rows(pool.X, self.rows)
         self.subpool_size: int | None = None
-        self.n_scored = len(rows)
+        self.n_scored = len(self.rows)
         self.query_correction = Correction.NONE
+        self.shares: dict[str, float] = {}
         metric: Metric = settings.metric  # type: ignore[assignment]
-        self.brief = Brief(settings.wanted, metric, settings.n_left(len(labels.rows)), pool.landscape(metric))
+        self.brief = Brief(
+            settings.wanted, metric, settings.n_left(len(labels.rows)), pool.landscape(metric), labels, settings.shares
+        )
 
-    def fit(self) -> ActiveLearner:
-        """The learner on the labels."""
+    def run(self) -> Round:
+        """Fit, query, show, measure."""
+        labels, n_classes = self.labels, self.labels.n_classes
+        if not len(self.rows):
+            self.messages.append("every item has an answer: nothing is left to ask")
         with self.clock.measure("fit"):
-            return self._learner()
-
-    def run(self, learner: ActiveLearner) -> Round:
-        """Query, show, measure."""
-        labels = self.labels
-        prior = class_prior(labels.classes, labels.n_classes)
+            learner = self._fit()
+        unknown = np.full(n_classes, np.nan)
+        prior = unknown if learner is None else class_prior(labels.classes, n_classes)
         prevalence, source = _prevalence(self.pool, labels, self.settings, prior)
         self.known_prevalence = prevalence.point if np.isfinite(prevalence.point).all() else None
         with self.clock.measure("query"):
             queries = self._queries(learner)
             shown, correction = self._shown(learner, queries)
+            reasons = self._reasons(queries)
         with self.clock.measure("metrics"):
-            metrics = self._metrics()
+            metrics = [] if learner is None else self._metrics()
         return Round(
             queries=queries,
             shown_probabilities=shown,
@@ -257,22 +211,32 @@ class _Turn:
             n_available=len(self.rows),
             n_scored=self.n_scored,
             subpool_size=self.subpool_size,
+            arms=self._arms(),
+            duplicates=self.duplicates,
             metrics=metrics,
             messages=tuple(self.messages),
             seconds=self.clock.seconds,
-            estimator=learner.estimator,
+            reasons=reasons,
+            estimator=None if learner is None else learner.estimator,
         )
 
-    def _learner(self) -> ActiveLearner:
-        """A fresh modAL learner on the labels; `teach` is never called."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # few labels always give some
-            return ActiveLearner(
-                estimator=self.spec.make(int(self.rng.integers(2**31))),
-                query_strategy=self._nothing,
-                X_training=self.X,
-                y_training=self.labels.classes,
-            )
+    def _fit(self) -> ActiveLearner | None:
+        """A fresh modAL learner on the labels; None before two classes have one, or where it cannot be fitted."""
+        if len(np.unique(self.labels.classes)) < 2 or not len(self.rows):
+            return None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # few labels always give some
+                return ActiveLearner(
+                    estimator=self.spec.make(int(self.rng.integers(2**31))),
+                    query_strategy=self._nothing,
+                    X_training=self.X,
+                    y_training=self.labels.classes,
+                )
+        except Exception as error:
+            reason = f"classifier {self.settings.classifier} could not be fitted ({type(error).__name__}: {error})"
+            self.messages.append(f"{reason}; the items of this round come from strategies that need no model")
+            return None
 
     @staticmethod
     def _nothing(*_: Any) -> Queries:
@@ -289,75 +253,145 @@ class _Turn:
 
     # ---- queries ---------------------------------------------------------------------------------
 
-    def _queries(self, learner: ActiveLearner) -> QueryList:
+    def _queries(self, learner: ActiveLearner | None) -> QueryList:
         n = min(self.settings.n_queries, len(self.rows))
-        n_random = n if self.settings.strategy == RandomSampling.name else round(self.settings.random_share * n)
-        positions, scores, name = self._ask(learner, n - n_random)
-        n_random = n - len(positions)
-        rest = np.setdiff1d(np.arange(len(self.rows)), positions, assume_unique=True)
+        random_share = 1.0 if self.settings.strategy == RandomSampling.name else self.settings.random_share
+        n_random = round(random_share * n)
+        chosen = self._ask(learner, n - n_random)
+        self.shares = {arm: (1 - random_share) * share for arm, share in self.shares.items()}
+        if random_share or not self.shares:
+            own = self.shares.get(RandomSampling.name, 0.0)
+            self.shares[RandomSampling.name] = own + (random_share if self.shares else 1.0)
+        n_random = n - len(chosen.positions)
+        # Random items speak for all that have no label, duplicates of labelled ones included.
+        unlabelled = self.pool.available(self.labels.rows, self.labels.excluded)
+        rest = np.setdiff1d(unlabelled, self.rows[chosen.positions], assume_unique=True)
         drawn = self.rng.choice(rest, n_random, replace=False)
-        chance = n_random / max(len(rest), 1)
-        return self._interleaved(positions, scores, name, drawn, chance)
+        return self._interleaved(chosen, drawn, n_random / max(len(rest), 1))
 
-    def _interleaved(
-        self, positions: NDArray[np.int64], scores: NDArray[np.float64], name: str, drawn: NDArray[np.int64],
-        chance: float,
-    ) -> QueryList:  # fmt: skip
-        """Random items at random places among the ranked ones."""
-        n = len(positions) + len(drawn)
+    def _interleaved(self, chosen: Proposals, drawn: NDArray[np.int64], chance: float) -> QueryList:
+        """Random items at random places among the others."""
+        n = len(chosen.positions) + len(drawn)
         is_random = np.zeros(n, bool)
         is_random[self.rng.choice(n, len(drawn), replace=False)] = True
-        rows, score, probability = np.empty(n, np.int64), np.full(n, np.nan), np.full(n, np.nan)
-        rows[~is_random], rows[is_random] = self.rows[positions], self.rows[drawn]
-        score[~is_random] = scores
-        probability[is_random] = chance
-        strategy = tuple(RandomSampling.name if random else name for random in is_random)
-        return QueryList(rows, strategy, probability, score)
+        rows, arms = np.empty(n, np.int64), np.full(n, RandomSampling.name, dtype=object)
+        score, probability = np.full(n, np.nan), np.full(n, chance)
+        rows[~is_random], rows[is_random] = self.rows[chosen.positions], drawn
+        score[~is_random], probability[~is_random] = chosen.scores, chosen.probability
+        arms[~is_random] = chosen.arms
+        names = tuple(str(arm) for arm in arms)
+        share = np.array([self.shares.get(name, 1.0) for name in names])
+        return QueryList(rows, names, probability, score, share)
 
-    def _ask(self, learner: ActiveLearner, n: int) -> tuple[NDArray[np.int64], NDArray[np.float64], str]:
-        """Positions and scores from the strategy; nothing, and a message, when it fails."""
-        nothing = (np.empty(0, np.int64), np.empty(0), RandomSampling.name)
+    def _ask(self, learner: ActiveLearner | None, n: int) -> Proposals:
+        """What the strategy proposes; nothing, and a message, when it fails."""
+        nothing = Proposals(np.empty(0, np.int64), np.empty(0), (), np.empty(0), np.empty(0))
         if n == 0:
             self.n_scored = 0
             return nothing
         try:
-            strategy, name = self._strategy(learner)
-            positions, scores = strategy(learner, self.candidates, n_instances=n, random_state=self.rng)
+            proposals = self._proposals(learner, n)
         except Exception as error:
             self.messages.append(f"{error}; the items of this round are random")
+            self.shares = {}
             return nothing
-        if isinstance(strategy, Anchors):
-            self.subpool_size = self.n_scored = strategy.last_subpool_size
-            inside = scores > -np.inf  # what the subpool could not fill is drawn, and named, as random below
-            positions, scores = positions[inside], scores[inside]
-        if len(positions) < n:
-            self.messages.append(f"strategy {name} chose {len(positions)} of {n} items; the others are random")
-        return positions, scores, name
+        if len(proposals.positions) < n:
+            name = self.settings.strategy
+            self.messages.append(
+                f"strategy {name} chose {len(proposals.positions)} of {n} items; the others are random"
+            )
+        return proposals
 
-    def _strategy(self, learner: ActiveLearner) -> tuple[Any, str]:
-        """The strategy of the settings, with correction and anchors around it, and the name of its queries."""
-        settings = self.settings
-        by_anchors = settings.strategy == Anchors.name
-        name = settings.base if by_anchors else settings.strategy
+    def _proposals(self, learner: ActiveLearner | None, n: int) -> Proposals:
+        asked: Any = Untrained(self.X, self.labels.classes) if learner is None else self._corrected(learner)
+        strategy, name = self._strategy(learner)
+        if isinstance(strategy, Auto):
+            self.shares, proposals = strategy.propose(asked, self.candidates, n, self.rng)
+            return proposals
+        self.shares = {name: 1.0}
+        positions, scores = strategy(asked, self.candidates, n_instances=n, random_state=self.rng)
+        if isinstance(strategy, Subpooled):
+            self.subpool_size = self.n_scored = strategy.last_subpool_size
+        inside = ~np.isneginf(scores)  # what a strategy filled up at random is drawn, and named so, by the round
+        positions, scores = positions[inside], scores[inside]
+        n = len(positions)
+        return Proposals(positions, scores, (name,) * n, np.ones(n), np.full(n, np.nan))
+
+    def _corrected(self, learner: ActiveLearner) -> Any:
+        """The learner with the probabilities that are queried."""
+        correction = self._in_force(self.settings.query_correction)
+        if correction == Correction.NONE or not self._is_ours:
+            return learner
+        self.query_correction = correction
+        return correct(learner, self.candidates, correction, self._prevalence_of(learner), self.rng)
+
+    @property
+    def _is_ours(self) -> bool:
+        """Whether the strategy goes by probabilities and is ours: a foreign one gets the learner as it is."""
+        strategy = STRATEGIES.get(self._name)
+        return strategy is not None and (strategy.needs_model or strategy is Auto)
+
+    @property
+    def _wrapper(self) -> type[Subpooled] | None:
+        strategy = STRATEGIES.get(self.settings.strategy)
+        return strategy if strategy is not None and issubclass(strategy, Subpooled) else None
+
+    @property
+    def _name(self) -> str:
+        """The strategy that chooses, whatever is put around it."""
+        return self.settings.base if self._wrapper is not None else self.settings.strategy
+
+    def _strategy(self, learner: ActiveLearner | None) -> tuple[Any, str]:
+        """The strategy of the settings, with a subpool around it where there is one, and the name of its queries.
+
+        Without a model, one that needs a model leaves the floor to `auto`.
+        """
+        settings, name = self.settings, self._name
         strategy: Any = make_strategy(name, self.brief)
-        correction = self._in_force(settings.query_correction)
-        if correction != Correction.NONE and isinstance(strategy, QueryStrategy):
-            self.query_correction = correction
-            strategy = PriorCorrected(strategy, self._prevalence_of(learner), correction)
+        is_ours = isinstance(strategy, QueryStrategy)
+        if learner is None:
+            return (strategy, name) if is_ours and not strategy.needs_model else (Auto(self.brief), Auto.name)
+        if self._wrapper is Seals:
+            return Seals(strategy, metric=self.brief.metric, classes=settings.wanted or None), f"seals: {name}"
         too_large = len(self.rows) > settings.anchors_above and not self.spec.fast
-        if by_anchors or (too_large and name != RandomSampling.name):
-            anchors = Anchors(
-                strategy, settings.n_anchors, settings.n_neighbors, settings.subpool_size,
-                settings.metric,  # type: ignore[arg-type]
-            )  # fmt: skip
-            return anchors, f"anchors: {name}"
+        if isinstance(strategy, Auto):
+            return (Auto(self.brief, self._subpool()) if too_large else strategy), name
+        if self._wrapper is Anchors or (too_large and (not is_ours or strategy.needs_model)):
+            return self._anchors(strategy), f"anchors: {name}"
         return strategy, name
+
+    def _anchors(self, strategy: Any = None) -> Anchors:
+        settings = self.settings
+        return Anchors(
+            strategy, settings.n_anchors, settings.n_neighbors, settings.subpool_size, self.brief.metric
+        )
+
+    def _subpool(self) -> NDArray[np.int64]:
+        """What a slow model scores for `auto`: the neighbours of anchors, and random items."""
+        near = self._anchors().subpool(self.X, self.labels.classes, self.candidates, self.rng).positions
+        others = self.rng.choice(len(self.rows), min(RANDOM_SUBPOOL, len(self.rows)), replace=False)
+        positions = np.union1d(near, others)
+        self.subpool_size = self.n_scored = len(positions)
+        return positions
+
+    def _arms(self) -> list[dict[str, Any]]:
+        """Each arm with its share of the queries, and what it asked for and found so far."""
+        counts = self.labels.by_arm(self.settings.wanted)
+        return [
+            {"arm": arm, "share": share, "asked": counts.get(arm, (0, 0))[0], "found": counts.get(arm, (0, 0))[1]}
+            for arm, share in self.shares.items()
+        ]
+
+    def _reasons(self, queries: QueryList) -> tuple[Reason, ...]:
+        return explain(self.brief.landscape, queries.rows, self.labels.rows, self.labels.classes)
 
     # ---- what is shown ---------------------------------------------------------------------------
 
-    def _shown(self, learner: ActiveLearner, queries: QueryList) -> tuple[NDArray[np.float64], str]:
+    def _shown(self, learner: ActiveLearner | None, queries: QueryList) -> tuple[NDArray[np.float64], str]:
         """Probabilities of the queries after the correction for showing, and which one is in force."""
         shown = np.zeros((len(queries.rows), self.labels.n_classes))
+        if learner is None:
+            return np.full_like(shown, np.nan), Correction.NONE.value
         try:
             return self._predicted(learner, queries, shown)
         except Exception as error:

@@ -61,6 +61,8 @@ def blocks(X: Any, size: int = BLOCK) -> Iterator[tuple[slice, NDArray[Any]]]:
 
 def predict_proba(learner: Any, X: Any) -> NDArray[np.float32]:
     """Class probabilities, float32 ``(n_items, n_classes)``, predicted in blocks; touches all rows of X."""
+    if isinstance(learner, RememberingLearner):
+        return learner.predict_rows(X)
     result: NDArray[np.float32] | None = None
     for piece, values in blocks(X):
         part = learner.predict_proba(values)
@@ -68,6 +70,23 @@ def predict_proba(learner: Any, X: Any) -> NDArray[np.float32]:
             result = np.empty((len(X), part.shape[1]), np.float32)
         result[piece] = part
     return np.empty((0, 0), np.float32) if result is None else result
+
+
+class RememberingLearner:
+    """A learner that predicts the rows of one array or `Rows` once, however many strategies ask."""
+
+    def __init__(self, learner: Any) -> None:
+        self.learner = learner
+        self._known: tuple[Any, NDArray[np.float32]] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.learner, name)
+
+    def predict_rows(self, X: Any) -> NDArray[np.float32]:
+        """Class probabilities of all rows of X, remembered for as long as the same X is asked for."""
+        if self._known is None or self._known[0] is not X:
+            self._known = (X, predict_proba(self.learner, X))
+        return self._known[1]
 
 
 def view(X: Any, positions: NDArray[np.int64]) -> Any:

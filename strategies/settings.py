@@ -8,6 +8,7 @@ from math import sqrt
 from typing import Any
 
 from .classifiers import classifier_spec
+from .mixture import ARMS
 from .priors import Correction
 from .registry import check_strategy
 
@@ -30,7 +31,9 @@ class RoundSettings:
     Parameters
     ----------
     strategy, base
-        What chooses the queries, and what the strategy `anchors` is put around.
+        What chooses the queries, and what the strategies `anchors` and `seals` are put around.
+    shares
+        The user's own shares of the arms of `auto`: arm and weight; empty where it chooses them itself.
     classifier
         What is fitted.
     n_queries
@@ -55,8 +58,9 @@ class RoundSettings:
         Whether to measure the classifier on the labels.
     """
 
-    strategy: str = "margin"
+    strategy: str = "auto"
     base: str = "margin"
+    shares: tuple[tuple[str, float], ...] = ()
     classifier: str = "logistic"
     n_queries: int = 50
     random_share: float = 0.1
@@ -78,6 +82,7 @@ class RoundSettings:
         return asdict(self) | {
             "prevalence": [list(entry) for entry in self.prevalence],
             "wanted": list(self.wanted),
+            "shares": [list(entry) for entry in self.shares],
         }
 
     @classmethod
@@ -97,6 +102,7 @@ class RoundSettings:
         for name, shape, parse in (
             ("prevalence", "a list of (class index, low share, high share)", _ranges),
             ("wanted", "a list of class indices", _indices),
+            ("shares", "a list of (arm, weight)", _shares),
         ):
             if name in given:
                 try:
@@ -119,6 +125,7 @@ class RoundSettings:
                 if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
                     raise ValueError(f"{name} is {value!r}: it must be {what} from {low:,} to {high:,}")
         self._check_names()
+        self._check_shares()
         self._check_prevalence()
 
     def _check_names(self) -> None:
@@ -141,6 +148,17 @@ class RoundSettings:
         check_strategy(self.base, allow_anchors=False)
         classifier_spec(self.classifier)
 
+    def _check_shares(self) -> None:
+        for arm, share in self.shares:
+            if arm not in ARMS:
+                raise ValueError(f"auto has no arm '{arm}': choose {', '.join(ARMS)}")
+            if not 0 <= share <= 1e6:
+                raise ValueError(f"the share of {arm} is {share!r}: it must be a number from 0")
+        if len({arm for arm, _ in self.shares}) < len(self.shares):
+            raise ValueError("an arm has two shares: give one")
+        if self.shares and not any(share for _, share in self.shares):
+            raise ValueError("the shares are all zero: give one arm at least something")
+
     def _check_prevalence(self) -> None:
         for index, low, high in self.prevalence:
             if index < 0 or not 0 < low <= high < 1:
@@ -154,6 +172,10 @@ class RoundSettings:
 
 def _ranges(values: Any) -> tuple[tuple[int, float, float], ...]:
     return tuple((int(i), float(low), float(high)) for i, low, high in values)
+
+
+def _shares(values: Any) -> tuple[tuple[str, float], ...]:
+    return tuple((str(arm), float(share)) for arm, share in values)
 
 
 def _indices(values: Any) -> tuple[int, ...]:

@@ -1,0 +1,193 @@
+"""Looking where nothing is known yet: strategies that need no model, and no label."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from .base import Brief, Queries, QueryStrategy, generator, take_best
+from .landscape import Landscape
+from .retrieval import Metric, distances_to
+from .rows import Rows
+
+
+class Scene:
+    """The candidates of one call as the landscape sees them, and what is labelled.
+
+    `positions` are the candidates that are in the sketch, and `places` are theirs in it; `labelled` are
+    the vectors of the labelled items ``(n_labels, n_features)``.
+    """
+
+    def __init__(self, landscape: Landscape | None, metric: Metric, learner: Any, X_pool: Any) -> None:
+        training = getattr(learner, "X_training", None)
+        self.labelled = np.empty((0, X_pool.shape[1]), np.float32) if training is None else np.asarray(training)
+        self.rows: NDArray[np.int64] | None = None
+        if landscape is not None and isinstance(X_pool, Rows):
+            self.landscape, self.rows = landscape, X_pool.index
+        else:
+            self.landscape = Landscape(np.asarray(X_pool, np.float32), metric)
+
+    def find(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of some rows of the pool, in order: the positions of those that are candidates, and their places."""
+        if self.rows is None:
+            return rows, np.arange(len(rows))
+        where = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
+        places = np.flatnonzero(self.rows[where] == rows)
+        return where[places], places
+
+
+class Explorer(QueryStrategy):
+    """A strategy that goes by the landscape of the pool: what is known of it without any label.
+
+    Parameters
+    ----------
+    metric
+        In which items are near each other.
+    landscape
+        The pool's, where it is known already; else it is made of the candidates in every call.
+    """
+
+    needs_model = False
+
+    def __init__(self, metric: Metric = "euclidean", landscape: Landscape | None = None) -> None:
+        self.metric: Metric = metric
+        self.landscape = landscape
+
+    @classmethod
+    def from_brief(cls, brief: Brief) -> Self:
+        """With the landscape of the pool."""
+        return cls(brief.metric, brief.landscape)
+
+    def __call__(
+        self,
+        learner: Any,
+        X_pool: Any,
+        n_instances: int = 1,
+        random_state: np.random.Generator | None = None,
+    ) -> Queries:
+        """Choose among the candidates that the landscape speaks of; others at random, with score −inf."""
+        rng = generator(random_state)
+        n = min(n_instances, len(X_pool))
+        if not n:
+            return np.empty(0, np.int64), np.empty(0)
+        scene = Scene(self.landscape, self.metric, learner, X_pool)
+        positions, scores = self.explore(scene, n, rng)
+        if len(positions) < n:
+            rest = np.setdiff1d(np.arange(len(X_pool)), positions)
+            filler = rng.choice(rest, n - len(positions), replace=False)
+            positions, scores = np.r_[positions, filler], np.r_[scores, np.full(len(filler), -np.inf)]
+        return positions.astype(np.int64), scores
+
+    @abstractmethod
+    def explore(self, scene: Scene, n: int, rng: np.random.Generator) -> Queries:
+        """Positions among the candidates, best first, and their scores; at most n."""
+
+
+class Lookout(Explorer):
+    """Items that stand apart from the whole pool: isolated, and in sparse places.
+
+    The sum of two ranks: isolation by a forest (Liu et al., 2008), and the distance to the 20th
+    neighbour. An item among the 50 nearest of a labelled one, or of a better one, has to wait.
+    """
+
+    name = "lookout"
+    label = "Look-out"
+    description = "Items that stand apart from the whole pool, each from another place."
+
+    def explore(self, scene: Scene, n: int, rng: np.random.Generator) -> Queries:
+        """The best items, none near a labelled item or a better one."""
+        landscape = scene.landscape
+        score = self.score(landscape)
+        positions, places = scene.find(landscape.sketch_rows)
+        position_of = np.full(len(score), -1)
+        position_of[places] = positions
+        taken = position_of < 0
+        for vector in scene.labelled:
+            taken[landscape.neighbourhood(vector).places] = True
+        chosen: list[int] = []
+        for place in np.lexsort((rng.random(len(score)), -score)):
+            if len(chosen) == n:
+                break
+            if not taken[place]:
+                chosen.append(int(place))
+                taken[landscape.neighbourhood(landscape.X[landscape.sketch_rows[place]]).places] = True
+        picked = np.array(chosen, np.int64)
+        return position_of[picked], score[picked]
+
+    def score(self, landscape: Landscape) -> NDArray[np.float64]:
+        """How far each item of the sketch stands apart, 0 to 2."""
+        where = np.searchsorted(landscape.rows, landscape.sketch_rows)
+        ranks = [rankdata(values) for values in (landscape.isolation[where], landscape.sparsity)]
+        return np.sum(ranks, axis=0) / len(where)
+
+
+class Contrast(Lookout):
+    """Items in sparser places than their own neighbours are: the edges and the odd ones of dense regions.
+
+    By a local outlier factor (Breunig et al., 2000); near items wait as in the look-out.
+    """
+
+    name = "contrast"
+    label = "Local contrast"
+    description = "Items that stand apart from their own neighbourhood."
+
+    def score(self, landscape: Landscape) -> NDArray[np.float64]:
+        """The local outlier factor of each item of the sketch."""
+        return landscape.contrast
+
+
+class Unlike(Explorer):
+    """Items far from everything that is labelled, each also far from the ones before it.
+
+    The farthest-first traversal (Gonzalez, 1985; as core-set, Sener & Savarese, 2018).
+    """
+
+    name = "unlike"
+    label = "Unlike anything labelled"
+    description = "Items far from everything that has a label: classes that nobody has named yet."
+
+    def explore(self, scene: Scene, n: int, rng: np.random.Generator) -> Queries:
+        """The farthest items; the score is the distance, in the axes of the landscape's sketch."""
+        landscape = scene.landscape
+        positions, places = scene.find(landscape.sketch_rows)
+        candidates = landscape.sketch[places]
+        distance = landscape.distance_to(scene.labelled)[places]
+        chosen: list[int] = []
+        scores: list[float] = []
+        while len(chosen) < min(n, len(places)):
+            best = int(rng.integers(len(places))) if np.isinf(distance).all() else int(distance.argmax())
+            chosen.append(best)
+            scores.append(float(distance[best]))
+            squared = distances_to(candidates[best : best + 1], candidates, "euclidean")[0]
+            distance = np.minimum(distance, np.sqrt(squared))
+            distance[best] = -1.0
+        return positions[np.array(chosen, np.int64)], np.nan_to_num(np.array(scores), posinf=0.0)
+
+
+class Coverage(Explorer):
+    """Items of k-means cells in which least is labelled, the most isolated cells first."""
+
+    name = "coverage"
+    label = "Coverage"
+    description = "Regions of the pool of which nothing is labelled, the sparsest first."
+
+    def explore(self, scene: Scene, n: int, rng: np.random.Generator) -> Queries:
+        """One random item of each cell in turn; the score is minus the labels of its cell."""
+        landscape = scene.landscape
+        n_cells = landscape.cells.n_clusters
+        labelled = np.bincount(landscape.cell_of(scene.labelled), minlength=n_cells)
+        order = rankdata(-landscape.cell_isolation, method="ordinal")
+        positions, places = scene.find(landscape.rows)
+        shuffled = rng.permutation(len(positions))
+        cells = landscape.cell[places[shuffled]]
+        # An item's turn: the labels of its cell, and the items of the cell that come before it.
+        by_cell = np.argsort(cells, kind="stable")
+        starts = np.searchsorted(cells[by_cell], cells[by_cell])
+        turn = np.empty(len(cells), np.int64)
+        turn[by_cell] = labelled[cells[by_cell]] + np.arange(len(cells)) - starts
+        best = np.lexsort((order[cells], turn))[:n]
+        return positions[shuffled[best]], -turn[best].astype(np.float64)
