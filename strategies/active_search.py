@@ -186,10 +186,11 @@ def _batch(state: _State, budget: int, n: int, rng: np.random.Generator) -> Quer
 
 
 def _best(state: _State, n_after: int, rng: np.random.Generator) -> tuple[int, float]:
-    """The unlabelled item with the highest f, and its f, when `n_after` labels follow; ties at random.
+    """The unlabelled item with the highest f, and its f, when `n_after` labels follow.
 
     A label can lift the sum of the highest probabilities by no more than it lifts all of them together:
     that bounds f from above, and items are evaluated in the order of their bounds until none can do better.
+    Of several with the same f, it is the one with the highest bound, as its answer tells most; then any.
     """
     items = rng.permutation(np.flatnonzero(state.free))
     p = state.top / state.bottom
@@ -216,7 +217,7 @@ def _value(
     ranking: NDArray[np.int64],
     places: NDArray[np.int64],
 ) -> float:
-    """How many members an item promises, f: how many it and the `n_after` best items after it are expected to be."""
+    """The members that an item promises, f: it and the `n_after` best items after it, as expected."""
     if n_after == 0:
         return float(p[item])
     touched = state.touched(item)
