@@ -51,6 +51,11 @@ class ActiveSearch(QueryStrategy):
         γ, the probability of an item of which nothing is known: a guess of the prevalence.
     metric
         In which items are near each other.
+
+    Raises
+    ------
+    ValueError
+        When `budget` or `n_neighbors` is below 1, or `gamma` is not above 0 and at most 1.
     """
 
     name = "search"
@@ -66,6 +71,11 @@ class ActiveSearch(QueryStrategy):
         gamma: float = 0.01,
         metric: Metric = "euclidean",
     ) -> None:
+        for setting, value in (("budget", budget), ("n_neighbors", n_neighbors)):
+            if value < 1:
+                raise ValueError(f"{setting} is {value}: it must be at least 1")
+        if not 0 < gamma <= 1:
+            raise ValueError(f"gamma is {gamma}: it must be above 0 and at most 1, a guess of the prevalence")
         self.classes = classes
         self.budget = budget
         self.n_neighbors = n_neighbors

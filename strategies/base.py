@@ -145,18 +145,17 @@ def labelled_items(learner: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     """
     members = getattr(learner, "learner_list", None)
     if members is not None:
-        pairs = [labelled_items(member) for member in members]
-        known = [(X, y) for X, y in pairs if len(y)]
+        known = [pair for pair in map(labelled_items, members) if len(pair[1])]
         if not known:
             return np.empty((0, 0)), np.empty(0)
         X, y = (np.concatenate(part) for part in zip(*known, strict=True))
         codes = np.unique(y, return_inverse=True)[1]
         once = np.sort(np.unique(np.column_stack([X, codes]), axis=0, return_index=True)[1])
         return X[once], y[once]
-    X, y = getattr(learner, "X_training", None), getattr(learner, "y_training", None)
-    if X is None or y is None or not len(y):
+    items, classes = getattr(learner, "X_training", None), getattr(learner, "y_training", None)
+    if items is None or classes is None or not len(classes):
         return np.empty((0, 0)), np.empty(0)
-    return np.asarray(X), np.asarray(y)
+    return np.asarray(items), np.asarray(classes)
 
 
 def rarest_class(y: NDArray[Any]) -> Any:

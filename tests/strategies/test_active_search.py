@@ -216,3 +216,9 @@ def test_it_finds_more_than_chance():
         strategy = ActiveSearch([1], budget=50 - len(labelled), n_neighbors=10)
         labelled += rest[strategy(learner(X[labelled], y[labelled]), X[rest], 5, rng)[0]].tolist()
     assert y[labelled].sum() >= 18
+
+
+@pytest.mark.parametrize("wrong", [{"budget": 0}, {"n_neighbors": 0}, {"gamma": 0.0}, {"gamma": 1.5}])
+def test_what_cannot_be_is_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        ActiveSearch(**wrong)

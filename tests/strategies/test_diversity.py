@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rareloop.strategies import Anchors, Diverse, Margin, Quotas, Top
+from rareloop.strategies import Anchors, Diverse, Margin, QueryStrategy, Quotas, Top
 from sklearn.cluster import MiniBatchKMeans
 
 from .pools import Told, two_classes
@@ -20,7 +20,7 @@ def ranked(n):
 LEARNER = Told(two_classes([0.1, 0.9]), [0, 1])
 
 
-class InOrder:
+class InOrder(QueryStrategy):
     """A base strategy: the first items of the pool."""
 
     def __call__(self, learner, X_pool, n_instances=1, random_state=None):
