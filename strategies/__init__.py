@@ -12,29 +12,44 @@ The query strategies are callables in modAL's convention:
 array([1])
 """
 
+from .active_search import ActiveSearch
 from .anchors import Anchors
-from .base import QueryStrategy, RandomSampling
+from .base import Brief, QueryStrategy, RandomSampling
+from .committee import BootstrapCommittee, VoteEntropy
 from .discovery import Top
+from .diversity import Diverse, Quotas
 from .priors import Correction, PriorCorrected
 from .registry import STRATEGIES
 from .rounds import Labels, Round, RoundSettings, run_round
+from .seals import Seals
 from .simulate import simulate
+from .tail import Tail
+from .threshold import Direct
 from .uncertainty import Entropy, LeastConfidence, Margin
 
 __all__ = [
     "STRATEGIES",
+    "ActiveSearch",
     "Anchors",
+    "BootstrapCommittee",
+    "Brief",
     "Correction",
+    "Direct",
+    "Diverse",
     "Entropy",
     "Labels",
     "LeastConfidence",
     "Margin",
     "PriorCorrected",
     "QueryStrategy",
+    "Quotas",
     "RandomSampling",
     "Round",
     "RoundSettings",
+    "Seals",
+    "Tail",
     "Top",
+    "VoteEntropy",
     "run_round",
     "simulate",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -141,3 +142,61 @@ def class_labels(learner: Any) -> NDArray[Any]:
     """The classes of the columns of ``learner.predict_proba``."""
     classes = getattr(learner, "classes_", None)
     return np.asarray(learner.estimator.classes_ if classes is None else classes)
+
+
+def labelled_items(learner: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The items that a learner was fitted to, ``(n_labels, n_features)``, and their classes ``(n_labels,)``.
+
+    Of a committee, which keeps none itself, what its members were fitted to, each item once. Both are
+    empty where nothing is known.
+    """
+    members = getattr(learner, "learner_list", None)
+    if members is not None:
+        known = [pair for pair in map(labelled_items, members) if len(pair[1])]
+        if not known:
+            return np.empty((0, 0)), np.empty(0)
+        X, y = (np.concatenate(part) for part in zip(*known, strict=True))
+        codes = np.unique(y, return_inverse=True)[1]
+        once = np.sort(np.unique(np.column_stack([X, codes]), axis=0, return_index=True)[1])
+        return X[once], y[once]
+    items, classes = getattr(learner, "X_training", None), getattr(learner, "y_training", None)
+    if items is None or classes is None or not len(classes):
+        return np.empty((0, 0)), np.empty(0)
+    return np.asarray(items), np.asarray(classes)
+
+
+def rarest_class(y: NDArray[Any]) -> Any:
+    """The class with the fewest labels in y ``(n_labels,)``, the first of them where several have; not empty."""
+    classes, counts = np.unique(y, return_counts=True)
+    return classes[counts.argmin()]
+
+
+def wanted_columns(learner: Any, wanted: Sequence[Any] | None = None) -> list[int]:
+    """The columns of ``learner.predict_proba`` of the classes that are looked for, in their order.
+
+    Classes that the learner does not know are passed over; when none is left, it is the column of the
+    class with the fewest labels, or the last one where there is no label.
+    """
+    known = class_labels(learner)
+    columns = [int(np.flatnonzero(known == c)[0]) for c in wanted or () if (known == c).any()]
+    if columns:
+        return list(dict.fromkeys(columns))
+    y = labelled_items(learner)[1]
+    y = y[np.isin(y, known)]
+    return [int(np.flatnonzero(known == rarest_class(y))[0])] if len(y) else [len(known) - 1]
+
+
+def take_turns(rankings: Sequence[Queries], n: int) -> Queries:
+    """The n first of several rankings that take turns, each item once.
+
+    Parameters
+    ----------
+    rankings
+        Positions and scores, best first; each has the n best of its kind, or all items.
+    """
+    chosen: dict[int, float] = {}
+    for place in range(max((len(positions) for positions, _ in rankings), default=0)):
+        for positions, scores in rankings:
+            if place < len(positions) and len(chosen) < n:
+                chosen.setdefault(int(positions[place]), float(scores[place]))
+    return np.array(list(chosen), np.int64), np.array(list(chosen.values()), np.float64)

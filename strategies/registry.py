@@ -8,15 +8,25 @@ from typing import Any
 
 import numpy as np
 
+from .active_search import ActiveSearch
 from .anchors import Anchors
 from .base import Brief, Queries, QueryStrategy, RandomSampling
 from .classifiers import load_object
+from .committee import BootstrapCommittee, VoteEntropy
 from .discovery import Top
+from .seals import Seals
+from .subpools import Subpooled
+from .tail import Tail
+from .threshold import Direct
 from .uncertainty import Entropy, LeastConfidence, Margin
 
 STRATEGIES: dict[str, type[QueryStrategy]] = {
-    strategy.name: strategy for strategy in (Margin, Entropy, LeastConfidence, Top, RandomSampling, Anchors)
-}
+    strategy.name: strategy
+    for strategy in (
+        Margin, Entropy, LeastConfidence, Direct, BootstrapCommittee, VoteEntropy, Top, Tail, ActiveSearch,
+        RandomSampling, Anchors, Seals,
+    )
+}  # fmt: skip
 
 
 class StrategyError(ValueError):
@@ -68,11 +78,15 @@ def _checked(name: str, result: Any, n_items: int, n_instances: int) -> Queries:
 
 
 def check_strategy(name: str, allow_anchors: bool = True) -> None:
-    """Raise ValueError when a name is neither on offer nor a callable that can be imported."""
-    if name in STRATEGIES and (allow_anchors or name != Anchors.name):
+    """Raise ValueError when a name is neither on offer nor a callable that can be imported.
+
+    Without `allow_anchors`, strategies that are put around another one are not on offer.
+    """
+    offered = [n for n, strategy in STRATEGIES.items() if allow_anchors or not issubclass(strategy, Subpooled)]
+    if name in offered:
         return
     if ":" not in name:
-        known = ", ".join(n for n in STRATEGIES if allow_anchors or n != Anchors.name)
+        known = ", ".join(offered)
         raise ValueError(f"there is no strategy '{name}': choose {known}, or module:function of your own")
     if not callable(load_object(name, "strategy")):
         raise ValueError(f"the strategy {name} is not callable: name a function")

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from modAL.models import ActiveLearner
+from modAL.models import ActiveLearner, Committee
 from rareloop.strategies import (
     STRATEGIES,
+    ActiveSearch,
     Anchors,
+    BootstrapCommittee,
+    Brief,
     Correction,
+    Direct,
+    Diverse,
     Entropy,
     Margin,
     PriorCorrected,
+    Quotas,
     RandomSampling,
+    Seals,
+    Tail,
     Top,
 )
 from rareloop.strategies.classifiers import CLASSIFIERS
@@ -20,6 +28,7 @@ from rareloop.strategies.pool import Pool
 from rareloop.strategies.rounds import Labels, RoundSettings, run_round
 from rareloop.strategies.rows import Rows
 from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
 
 MODAL = [
     "modAL.uncertainty:margin_sampling",
@@ -33,7 +42,21 @@ OURS = {
     "anchors around corrected": lambda: Anchors(PriorCorrected(Margin(), [0.6, 0.37, 0.03])),
     "anchors around top": lambda: Anchors(Top([2]), n_anchors=3, n_neighbors=7),
     "top of two": lambda: Top([1, 2]),
+    "direct of two": lambda: Direct([1, 2]),
+    "tail of two": lambda: Tail([2, 1]),
+    "search with a budget": lambda: ActiveSearch([1, 2], budget=7, n_neighbors=5),
+    "corrected committee": lambda: PriorCorrected(BootstrapCommittee(3), [0.6, 0.37, 0.03]),
+    "seals around search": lambda: Seals(ActiveSearch([2]), n_neighbors=5),
+    "diverse top": lambda: Diverse(Top([2])),
+    "diverse among anchors": lambda: Anchors(Diverse(Margin(), metric="cosine"), n_neighbors=20),
+    "anchors made diverse": lambda: Diverse(Anchors(Margin(), n_neighbors=10)),
+    "quotas": lambda: Quotas(Margin(), lambda X: (np.asarray(X)[:, 0] > 0).astype(int)),
+    "diverse quotas": lambda: Diverse(Quotas(Top([2]), lambda X: np.zeros(len(X), int), share=0.2)),
 }
+#: Those whose answer is chance, or depends on it where many items score alike.
+BY_CHANCE = {"random", "committee", "vote_entropy", "corrected committee", "search", "search with a budget",
+             "seals around search", "diverse top", "diverse among anchors", "anchors made diverse",
+             "diverse quotas"}  # fmt: skip
 
 
 def learner_on(X, y, rows, strategy=None):
@@ -94,6 +117,84 @@ def test_each_works_as_the_query_strategy_of_a_modal_learner(start, name, n):
     positions, items = learner.query(X[rest], n_instances=n)
     assert len(positions) == n
     np.testing.assert_array_equal(items, X[rest][positions])
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if name not in BY_CHANCE])
+def test_the_order_of_the_pool_does_not_matter(start, name):
+    X, y, rows, rest = start
+    learner, pool = learner_on(X, y, rows), X[rest]
+    order = np.random.default_rng(2).permutation(len(pool))
+    straight = OURS[name]()(learner, pool, 12, random_state=np.random.default_rng(0))
+    shuffled = OURS[name]()(learner, pool[order], 12, random_state=np.random.default_rng(0))
+    assert order[shuffled[0]].tolist() == straight[0].tolist()
+    np.testing.assert_allclose(shuffled[1], straight[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("pool", ["constant", "duplicates", "one item"])
+def test_items_that_are_all_alike_are_asked_once_each(start, name, pool):
+    X, y, rows, rest = start
+    items = {"constant": np.ones_like(X[:30]), "duplicates": np.repeat(X[rest[:3]], 10, axis=0), "one item": X[:1]}
+    n = min(20, len(items[pool]))
+    positions, _ = OURS[name]()(learner_on(X, y, rows), items[pool], 20, random_state=np.random.default_rng(0))
+    assert len(positions) == len(set(positions.tolist())) == n
+    assert set(positions.tolist()) <= set(range(len(items[pool])))
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_features_that_tell_nothing_are_no_obstacle(start, name):
+    _, y, rows, _ = start
+    X = np.zeros((len(y), 2), np.float32)
+    positions, _ = STRATEGIES[name]()(learner_on(X, y, rows), X[:50], 10, random_state=np.random.default_rng(0))
+    assert len(set(positions.tolist())) == 10
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("only", [0, 2])
+def test_a_learner_that_knows_one_class_is_asked_like_any_other(start, name, only):
+    X, y, rows, rest = start
+    rows = rows[y[rows] == only]
+    learner = ActiveLearner(DecisionTreeClassifier(), X_training=X[rows], y_training=y[rows])
+    strategy = STRATEGIES[name].from_brief(Brief(wanted=(2,)))
+    positions, scores = strategy(learner, X[rest], 10, random_state=np.random.default_rng(0))
+    assert len(set(positions.tolist())) == 10
+    assert not np.isnan(scores).any()
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("wanted", [(), (9,), (9, 1), (2, 1)])
+def test_wanted_classes_without_a_label_are_passed_over(start, name, wanted):
+    X, y, rows, rest = start
+    strategy = STRATEGIES[name].from_brief(Brief(wanted=wanted, n_left=30))
+    positions, _ = strategy(learner_on(X, y, rows), X[rest], 10, random_state=np.random.default_rng(0))
+    assert len(set(positions.tolist())) == 10
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_classes_may_have_names(start, name):
+    X, y, rows, rest = start
+    names = np.array(["galaxy", "star", "quasar"])[y]
+    strategy = STRATEGIES[name].from_brief(Brief())
+    positions, _ = strategy(learner_on(X, names, rows), X[rest], 10, random_state=np.random.default_rng(0))
+    assert len(set(positions.tolist())) == 10
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_each_works_as_the_query_strategy_of_a_modal_committee(start, name):
+    X, y, rows, rest = start
+    members = [learner_on(X, y, rows[part]) for part in (slice(0, None, 2), slice(1, None, 2), slice(None))]
+    committee = Committee(members, query_strategy=STRATEGIES[name]())
+    positions, items = committee.query(X[rest], n_instances=6)
+    assert len(set(positions.tolist())) == 6
+    np.testing.assert_array_equal(items, X[rest][positions])
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_each_says_what_it_is(name):
+    spec = STRATEGIES[name]
+    assert spec.name == name
+    assert spec.label and spec.description.endswith(".")
+    assert len({other.label for other in STRATEGIES.values()}) == len(STRATEGIES)
 
 
 @pytest.mark.parametrize("classifier", CLASSIFIERS)
