@@ -1,5 +1,6 @@
 """The loop with a known answer."""
 
+import itertools
 import json
 import math
 
@@ -106,7 +107,7 @@ def test_rounds_are_told_which_arm_asked_each_label_and_when(seen):
     assert set(last.arms[42:]) == {"margin", "random"}
     assert (last.uniform == (np.array(last.arms) == "random")).all()
     # In the order of labelling: each round is given what the one before was, and its answers after that.
-    for before, after in zip(seen, seen[1:], strict=False):
+    for before, after in itertools.pairwise(seen):
         assert after.rows[: len(before.rows)].tolist() == before.rows.tolist()
         assert after.arms[: len(before.arms)] == before.arms
     wanted = np.isin(last.classes, (1, 2))
@@ -121,7 +122,7 @@ def test_hits_are_the_places_of_the_wanted_items_among_the_labels(seen):
     assert places == (np.flatnonzero(np.isin(seen[-1].classes, (1, 2))) + 1).tolist()
     for record in records:
         assert sum(place <= record["n_labels"] for place in places) == record["n_found"]
-    for before, after in zip(records, records[1:], strict=False):
+    for before, after in itertools.pairwise(records):
         assert all(before["n_labels"] < place <= after["n_labels"] for place in after["hits"])
 
 
@@ -212,7 +213,9 @@ def test_a_biased_start_goes_by_the_metric(seen):
 def test_warm_and_biased_starts_have_as_many_labels(seen):
     X, y, parts = clustered()
     for n_labels, expected in ((300, 100), (60, 30)):
-        sizes = {started(X, y, seen, start=start, n_labels=n_labels)[1]["n_labels"] for start in ("warm", "biased")}
+        sizes = {
+            started(X, y, seen, start=start, n_labels=n_labels)[1]["n_labels"] for start in ("warm", "biased")
+        }
         assert sizes == {expected}
     warm, record = started(X, y, seen, start="warm", parts=parts)
     assert (warm.classes[:5] == 1).all()
