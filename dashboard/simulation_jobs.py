@@ -20,7 +20,7 @@ POLL_SECONDS = 0.2
 
 OnRound = Callable[[dict[str, Any]], None]
 Work = Callable[[Run, OnRound], Records]
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 Finished = Generator[tuple[Run, Records], None, None]
 
 

@@ -33,7 +33,9 @@ def last_rounds(frame: pd.DataFrame) -> pd.DataFrame:
         One row a run; ``recall`` is the share of the pool's wanted items that was found, ``seconds`` the
         mean time of its rounds, and a column of `SHARES` is infinite where the run ended before.
     """
-    ordered = frame.sort_values("round").assign(seconds=frame["seconds_fit"] + frame["seconds_query"])
+    ordered = frame.sort_values("round").assign(
+        seconds=lambda rounds: rounds["seconds_fit"] + rounds["seconds_query"]
+    )
     grouped = ordered.groupby([*COMBINATION, "seed"])
     last = grouped.last().assign(seconds=grouped["seconds"].mean())
     hits = grouped["hits"].agg(lambda lists: list(itertools.chain.from_iterable(lists)))
@@ -49,9 +51,10 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Means, and standard errors in the columns that end in ``_se`` (NaN with one seed). The columns of
-        `SHARES` are medians (infinite where fewer than half of the seeds got there), and those that end
-        in ``_reached`` the shares of seeds that got there.
+        Means, and standard errors in the columns that end in ``_se`` (NaN with one seed); the measures of
+        the model are over the ``seeds_with_model``. The columns of `SHARES` are medians, infinite where
+        they lie beyond the end of the runs, and those that end in ``_reached`` the shares of seeds that got
+        there.
     """
     runs = last_rounds(frame)
     grouped = runs.groupby(COMBINATION)
@@ -59,6 +62,7 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
     for name in ("n_found", "n_total", "recall", "average_precision", "f1", "n_parts_found", "n_parts", "seconds"):
         summary[name] = grouped[name].mean()
         summary[f"{name}_se"] = grouped[name].std(ddof=1) / np.sqrt(grouped[name].count())
+    summary["seeds_with_model"] = grouped["average_precision"].count()
     for name in SHARES:
         summary[name] = grouped[name].agg(_median)
         summary[f"{name}_reached"] = grouped[name].agg(lambda labels: np.isfinite(labels).mean())
@@ -159,19 +163,20 @@ def _print_means(summary: pd.DataFrame, say: Callable[[str], None]) -> None:
     header = [*COMBINATION, "seeds", "labels", "found", "of", "recall", "AP", "F1", "parts", "s/round"]
     rows = [
         [
-            line.strategy,
-            line.classifier,
-            str(line.seeds),
-            f"{line.labels:.0f}",
-            _plus_minus(line.n_found, line.n_found_se, 1),
-            f"{line.n_total:.0f}",
-            _plus_minus(line.recall, line.recall_se, 3),
-            _plus_minus(line.average_precision, line.average_precision_se, 3),
-            _plus_minus(line.f1, line.f1_se, 3),
-            f"{_plus_minus(line.n_parts_found, line.n_parts_found_se, 1)} of {line.n_parts:.0f}",
-            f"{line.seconds:.3f}",
+            line["strategy"],
+            line["classifier"],
+            str(line["seeds"]),
+            f"{line['labels']:.0f}",
+            _plus_minus(line["n_found"], line["n_found_se"], 1),
+            f"{line['n_total']:.0f}",
+            _plus_minus(line["recall"], line["recall_se"], 3),
+            _plus_minus(line["average_precision"], line["average_precision_se"], 3),
+            _plus_minus(line["f1"], line["f1_se"], 3)
+            + _of_seeds(line["seeds_with_model"], line["seeds"], "seeds"),
+            _plus_minus(line["n_parts_found"], line["n_parts_found_se"], 1) + f" of {line['n_parts']:.0f}",
+            f"{line['seconds']:.3f}",
         ]
-        for line in summary.itertuples()
+        for line in summary.to_dict("records")
     ]
     if not has_parts:
         for row in (header, *rows):
@@ -181,9 +186,9 @@ def _print_means(summary: pd.DataFrame, say: Callable[[str], None]) -> None:
 
 def _print_labels(summary: pd.DataFrame, say: Callable[[str], None]) -> None:
     rows = [
-        [str(line["strategy"]), str(line["classifier"])]
+        [line["strategy"], line["classifier"]]
         + [_labels(line[name], line[f"{name}_reached"], line["labels"]) for name in SHARES]
-        for _, line in summary.iterrows()
+        for line in summary.to_dict("records")
     ]
     _print_table([*COMBINATION, *SHARES], rows, say)
 
@@ -196,14 +201,15 @@ def _labels(median: float, reached: float, n_labels: float) -> str:
 def _print_differences(differences: pd.DataFrame, say: Callable[[str], None]) -> None:
     rows = [
         [
-            line.strategy,
-            line.classifier,
-            f"{line.against}, {line.against_classifier}",
-            str(line.found_pairs),
-            _interval(line.found, line.found_se, line.found_low, line.found_high, 1),
-            _interval(line.ap, line.ap_se, line.ap_low, line.ap_high, 3),
+            line["strategy"],
+            line["classifier"],
+            f"{line['against']}, {line['against_classifier']}",
+            str(line["found_pairs"]),
+            _interval(line["found"], line["found_se"], line["found_low"], line["found_high"], 1),
+            _interval(line["ap"], line["ap_se"], line["ap_low"], line["ap_high"], 3)
+            + _of_seeds(line["ap_pairs"], line["found_pairs"], "pairs"),
         ]
-        for line in differences.itertuples()
+        for line in differences.to_dict("records")
     ]
     _print_table([*COMBINATION, "against", "pairs", "found", "AP"], rows, say, n_left=3)
 
@@ -259,6 +265,11 @@ def _plus_minus(mean: Any, error: Any, digits: int) -> str:
     if not np.isfinite(mean):
         return "–"
     return f"{mean:.{digits}f}" + (f" ± {error:.{digits}f}" if np.isfinite(error) else "")
+
+
+def _of_seeds(known: Any, n: Any, what: str) -> str:
+    """What AP and F1 rest on, where some runs ended without a model."""
+    return f" ({known} {what})" if 0 < known < n else ""
 
 
 def _interval(mean: float, error: float, low: float, high: float, digits: int) -> str:

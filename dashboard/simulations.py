@@ -29,7 +29,7 @@ from ..data.tables import fingerprint, import_table
 from ..data.workspace import Workspace
 from ..strategies.rounds import RoundSettings
 from ..strategies.simulate import simulate
-from .simulation_jobs import OnRound, run_all
+from .simulation_jobs import Finished, OnRound, run_all
 from .simulation_plots import check_plot
 from .simulation_store import Records, Run, RunStore
 from .worker import THREADS
@@ -199,24 +199,32 @@ def run_plan(plan: Plan, say: Callable[[str], None] = lambda text: None) -> pd.D
             made = {run: store.runs[run] for run in plan.runs if run in store.runs}
         missing = [run for run in plan.runs if run not in made]
         if made:
-            say(f"{len(made)} of {len(plan.runs)} runs were kept from before; {len(missing)} are made now.")
-        n_pool = len(subject.rows) - math.ceil(plan.test_share * len(subject.rows))
-        bar = stack.enter_context(
-            tqdm(total=len(missing) * min(plan.n_labels, n_pool), desc="simulating", unit=" labels", leave=False,
-                 disable=None)
-        )  # fmt: skip
-        work = partial(run_one, plan, subject)
-        results = stack.enter_context(
-            closing(run_all(work, missing, plan.n_jobs, lambda spent: bar.update(spent - bar.n)))
-        )
-        for run, records in results:
-            made[run] = records
+            say(f"{len(made)} of {len(plan.runs)} runs are kept from before; {len(missing)} to go.")
+        try:
+            for run, records in stack.enter_context(closing(_make(plan, subject, missing))):
+                if store is not None:
+                    store.keep(run, records)
+                made[run] = records
+        except KeyboardInterrupt:
             if store is not None:
-                store.keep(run, records)
+                say(f"Stopped: {len(made)} of {len(plan.runs)} runs are kept; the same command makes the others.")
+            raise
     frame = to_frame(made)
     if plan.output is not None:
         write_frame(frame, plan.output)
     return frame
+
+
+def _make(plan: Plan, subject: Subject, runs: list[Run]) -> Finished:
+    """Make runs under a progress bar that moves with every round."""
+    n_pool = len(subject.rows) - math.ceil(plan.test_share * len(subject.rows))
+    total = len(runs) * min(plan.n_labels, n_pool)
+    work = partial(run_one, plan, subject)
+    with (
+        tqdm(total=total, desc="simulating", unit=" labels", leave=False, disable=None) as bar,
+        closing(run_all(work, runs, plan.n_jobs, lambda spent: bar.update(spent - bar.n))) as finished,
+    ):
+        yield from finished
 
 
 def plan_facts(plan: Plan, subject: Subject) -> dict[str, Any]:
