@@ -179,14 +179,25 @@ def _add_simulate(commands: Any) -> None:
     _add_model_flags(parser, several=True)
     parser.add_argument("--labels", type=int, default=500, metavar="N", help="the budget (500)")
     parser.add_argument("--batch", type=int, default=10, metavar="N", help="labels between two rounds (10)")
-    parser.add_argument("--start", choices=["warm", "cold"], default="warm",
-                        help="warm: a few labels of each class first; cold: none")  # fmt: skip
+    parser.add_argument("--start", choices=["warm", "cold", "biased"], default="warm",
+                        help="warm: 5 wanted items and random ones first; cold: none; biased: 5 wanted items of "
+                        "one part of the class, and others")  # fmt: skip
+    parser.add_argument("--metric", choices=["euclidean", "cosine"], default="euclidean",
+                        help="in which items are near each other")  # fmt: skip
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="how many runs of each (5)")
     parser.add_argument("--first-seed", type=int, default=0, metavar="N")
     parser.add_argument("--test-share", type=float, default=0.3, metavar="P", help="share of rows held out (0.3)")
     parser.add_argument("--random-share", type=float, default=0.0, metavar="P", help="share of random queries (0)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="runs at a time")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="one row a round, as .parquet or .csv")
+    parser.add_argument(
+        "--against", metavar="NAME", help="the strategy that the others are compared with; the best by default"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE",
+        help="one row a round, as .parquet or .csv; finished runs are kept beside it, and not made again",
+    )  # fmt: skip
+    parser.add_argument("--restart", action="store_true", help="throw the runs away that are kept beside --output")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="the curves, as .html, .png or .svg")
     parser.set_defaults(run=simulate)
 
 
@@ -257,11 +268,15 @@ def demo(options: argparse.Namespace) -> None:
 
 def simulate(options: argparse.Namespace) -> None:
     """Run the loop with the known labels as the oracle, and print what each strategy found."""
-    from .simulations import Plan, print_summary, run_plan
+    from .simulation_plots import plot
+    from .simulation_report import print_report
+    from .simulations import Plan, run_plan
 
     plan = Plan.from_options(options)
-    frame = run_plan(plan)
-    print_summary(frame, say)
+    frame = run_plan(plan, say)
+    print_report(frame, say, plan.against)
+    if plan.plot is not None:
+        plot(frame, plan.plot, plan.title)
 
 
 def export(options: argparse.Namespace) -> None:
