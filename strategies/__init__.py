@@ -16,13 +16,15 @@ from .active_search import ActiveSearch
 from .anchors import Anchors
 from .base import Brief, QueryStrategy, RandomSampling
 from .committee import BootstrapCommittee, VoteEntropy
-from .discovery import Top
+from .discovery import Similar, Top
 from .diversity import Diverse, Quotas
+from .exploration import Contrast, Coverage, Lookout, Unlike
+from .mixture import Auto
 from .priors import Correction, PriorCorrected
 from .registry import STRATEGIES
 from .rounds import Labels, Round, RoundSettings, run_round
 from .seals import Seals
-from .simulate import simulate
+from .simulate import labels_to, simulate
 from .tail import Tail
 from .threshold import Direct
 from .uncertainty import Entropy, LeastConfidence, Margin
@@ -31,14 +33,18 @@ __all__ = [
     "STRATEGIES",
     "ActiveSearch",
     "Anchors",
+    "Auto",
     "BootstrapCommittee",
     "Brief",
+    "Contrast",
     "Correction",
+    "Coverage",
     "Direct",
     "Diverse",
     "Entropy",
     "Labels",
     "LeastConfidence",
+    "Lookout",
     "Margin",
     "PriorCorrected",
     "QueryStrategy",
@@ -47,9 +53,12 @@ __all__ = [
     "Round",
     "RoundSettings",
     "Seals",
+    "Similar",
     "Tail",
     "Top",
+    "Unlike",
     "VoteEntropy",
+    "labels_to",
     "run_round",
     "simulate",
 ]

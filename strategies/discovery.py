@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 
-from .base import Brief, Queries, QueryStrategy, class_labels, generator, take_best
+from .base import (
+    Brief,
+    Queries,
+    QueryStrategy,
+    class_labels,
+    generator,
+    labelled_items,
+    rarest_class,
+    take_best,
+    wanted_columns,
+)
 from .retrieval import Metric, distances_to
 from .rows import blocks, predict_proba
 
@@ -50,12 +60,10 @@ class Top(QueryStrategy):
     ) -> Queries:
         """Choose the best, by probability and need; the score is the probability; touches the whole pool."""
         rng = generator(random_state)
-        known = class_labels(learner)
         probabilities = predict_proba(learner, X_pool)
-        columns = [int(np.flatnonzero(known == c)[0]) for c in self.classes or () if (known == c).any()]
-        if not columns:
-            columns = [_rarest_column(learner, known)]
-        counts = np.array([np.count_nonzero(np.asarray(learner.y_training) == known[c]) for c in columns])
+        columns = wanted_columns(learner, self.classes)
+        known, y = class_labels(learner), labelled_items(learner)[1]
+        counts = np.array([np.count_nonzero(y == known[column]) for column in columns])
         return _by_need(probabilities[:, columns], 1.0 / np.sqrt(1.0 + counts), n_instances, rng)
 
 
@@ -70,14 +78,6 @@ def _by_need(
     order = np.argsort(-np.nan_to_num(likely * need[columns], nan=-np.inf), kind="stable")
     first = np.sort(np.unique(items[order], return_index=True)[1])[:n]
     return items[order][first], likely[order][first]
-
-
-def _rarest_column(learner: Any, known: NDArray[Any]) -> int:
-    y = np.asarray(getattr(learner, "y_training", ()))
-    if not len(y):
-        return len(known) - 1
-    counts = np.array([np.count_nonzero(y == c) for c in known])
-    return int(np.where(counts > 0, counts, len(y) + 1).argmin())
 
 
 class Similar(QueryStrategy):
@@ -117,15 +117,12 @@ class Similar(QueryStrategy):
     ) -> Queries:
         """Choose the items with the highest scores; random ones, with score −inf, without a member."""
         rng = generator(random_state)
-        X = np.asarray(learner.X_training, np.float32)
-        y = np.asarray(learner.y_training)
-        member = np.isin(y, list(self.classes or ()))
-        if not member.any() and len(y):
-            values, counts = np.unique(y, return_counts=True)
-            member = (y == values[counts.argmin()]) if self.classes is None else member
+        X, y = labelled_items(learner)
+        classes = list(self.classes) if self.classes is not None else [rarest_class(y)] if len(y) else []
+        member = np.isin(y, classes)
         scores = np.full(len(X_pool), -np.inf)
         if member.any():
-            members, others = _spread(X[member], rng), _spread(X[~member], rng)
+            members, others = (_spread(X[which].astype(np.float32), rng) for which in (member, ~member))
             for piece, values in blocks(X_pool):
                 part = np.asarray(values, np.float32)
                 near = _nearest_distance(part, members, self.metric)

@@ -68,9 +68,7 @@ def duplicates_of(
     return is_labelled[groups[rows]]
 
 
-def twins_of(
-    groups: NDArray[np.int32], rows: NDArray[np.int64], labelled: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def twins_of(groups: NDArray[np.int32], rows: NDArray[np.int64], labelled: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each of `rows`, all of which equal a labelled row, the first labelled row that it equals."""
     first = np.full(int(groups.max()) + 1, -1, np.int64)
     known = labelled[groups[labelled] >= 0]

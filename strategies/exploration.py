@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from .base import Brief, Queries, QueryStrategy, generator, take_best
+from .base import Brief, Queries, QueryStrategy, generator
 from .landscape import Landscape
 from .retrieval import Metric, distances_to
 from .rows import Rows
@@ -109,13 +109,16 @@ class Lookout(Explorer):
         for vector in scene.labelled:
             taken[landscape.neighbourhood(vector).places] = True
         chosen: list[int] = []
+        waiting: list[int] = []
         for place in np.lexsort((rng.random(len(score)), -score)):
             if len(chosen) == n:
                 break
             if not taken[place]:
                 chosen.append(int(place))
                 taken[landscape.neighbourhood(landscape.X[landscape.sketch_rows[place]]).places] = True
-        picked = np.array(chosen, np.int64)
+            elif position_of[place] >= 0:
+                waiting.append(int(place))
+        picked = np.array((chosen + waiting)[:n], np.int64)
         return position_of[picked], score[picked]
 
     def score(self, landscape: Landscape) -> NDArray[np.float64]:

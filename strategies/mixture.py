@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import Brief, Queries, QueryStrategy, RandomSampling, generator
+from .base import Brief, Queries, QueryStrategy, RandomSampling, generator, rarest_class
 from .discovery import Similar, Top
 from .exploration import Contrast, Coverage, Lookout, Unlike
 from .labels import Labels
@@ -191,7 +191,9 @@ def _with_random(
 
 def _given(shares: Mapping[str, float], has_model: bool) -> dict[str, float]:
     """The user's own shares of the arms that can be asked; the explorers' where none can."""
-    usable = {arm: share for arm, share in shares.items() if share > 0 and (has_model or not ARMS[arm].needs_model)}
+    usable = {
+        arm: share for arm, share in shares.items() if share > 0 and (has_model or not ARMS[arm].needs_model)
+    }
     total = sum(usable.values())
     return {arm: share / total for arm, share in usable.items()} if total else dict(EXPLORING)
 
@@ -217,7 +219,8 @@ class _Record:
         labels = brief.labels
         classes = np.asarray(getattr(learner, "y_training", ())) if labels is None else labels.classes
         n = len(classes)
-        hits = np.isin(classes, brief.wanted or _rarest(classes))
+        wanted = brief.wanted or ((rarest_class(classes),) if len(np.unique(classes)) > 1 else ())
+        hits = np.isin(classes, wanted)
         known = labels is not None and len(labels.arms) == n
         arms = np.array(labels.arms if labels is not None and known else [""] * n, dtype=object)
         new = np.zeros(n)
@@ -235,12 +238,6 @@ class _Record:
         """The mean gain of a label that some arms asked for, with a prior of gains and misses."""
         counts = np.array([self.counts(arm, gains) for arm in arms])
         return float((prior[0] + counts[:, 0].sum()) / (sum(prior) + counts[:, 1].sum()))
-
-
-def _rarest(classes: NDArray[Any]) -> tuple[Any, ...]:
-    """The least frequent class, which counts as looked for when the user named none."""
-    values, counts = np.unique(classes, return_counts=True)
-    return (values[counts.argmin()],) if len(values) > 1 else ()
 
 
 def _best(

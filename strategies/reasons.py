@@ -79,8 +79,6 @@ def _unusual(landscape: Landscape, rows: NDArray[np.int64]) -> list[tuple[Unusua
     deviations = (np.asarray(landscape.X[rows], np.float64) - centre) / spread
     order = np.argsort(-np.abs(deviations), axis=1, kind="stable")[:, :MOST_UNUSUAL]
     return [
-        tuple(
-            Unusual(int(j), float(deviations[i, j])) for j in order[i] if abs(deviations[i, j]) >= UNUSUAL_FROM
-        )
+        tuple(Unusual(int(j), float(deviations[i, j])) for j in order[i] if abs(deviations[i, j]) >= UNUSUAL_FROM)
         for i in range(len(rows))
     ]

@@ -13,7 +13,9 @@ from .anchors import Anchors
 from .base import Brief, Queries, QueryStrategy, RandomSampling
 from .classifiers import load_object
 from .committee import BootstrapCommittee, VoteEntropy
-from .discovery import Top
+from .discovery import Similar, Top
+from .exploration import Contrast, Coverage, Lookout, Unlike
+from .mixture import Auto
 from .seals import Seals
 from .subpools import Subpooled
 from .tail import Tail
@@ -23,8 +25,8 @@ from .uncertainty import Entropy, LeastConfidence, Margin
 STRATEGIES: dict[str, type[QueryStrategy]] = {
     strategy.name: strategy
     for strategy in (
-        Margin, Entropy, LeastConfidence, Direct, BootstrapCommittee, VoteEntropy, Top, Tail, ActiveSearch,
-        RandomSampling, Anchors, Seals,
+        Auto, Top, Similar, Margin, Entropy, LeastConfidence, Direct, BootstrapCommittee, VoteEntropy, Tail,
+        ActiveSearch, Lookout, Contrast, Unlike, Coverage, RandomSampling, Anchors, Seals,
     )
 }  # fmt: skip
 

@@ -90,8 +90,8 @@ def run_round(pool: Pool, labels: Labels, settings: RoundSettings, rng: np.rando
     """Fit, choose what to ask next, and measure; the same arguments give the same round.
 
     Before two classes have a label there is no model, and a strategy that needs one leaves the floor to
-    `auto`, which explores. A strategy that fails is named in the messages, and the round is random instead. Touches the whole pool, or what
-    `anchors` leaves of it.
+    `auto`, which explores. A strategy that fails is named in the messages, and the round is random
+    instead. Touches the whole pool, or what `anchors` leaves of it.
 
     Parameters
     ----------
@@ -177,7 +177,12 @@ class _Turn:
         self.shares: dict[str, float] = {}
         metric: Metric = settings.metric  # type: ignore[assignment]
         self.brief = Brief(
-            settings.wanted, metric, settings.n_left(len(labels.rows)), pool.landscape(metric), labels, settings.shares
+            settings.wanted,
+            metric,
+            settings.n_left(len(labels.rows)),
+            pool.landscape(metric),
+            labels,
+            settings.shares,
         )
 
     def run(self) -> Round:
