@@ -48,19 +48,20 @@ class Peer(ABC):
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.X: NDArray[np.float32] | None = None
+        self.X = np.empty((0, 0), np.float32)
         self.asked = np.empty(0, np.int64)
 
     def follow(self, learner: Any, X_pool: Any) -> None:
         """Take note of what was labelled since the last call; raises RuntimeError if it was not what was asked."""
         pool, known = np.asarray(X_pool, np.float32), np.asarray(learner.X_training, np.float32)
-        if self.X is None:
+        if not len(self.X):
             self.X = np.vstack([pool, known])
             self.free = np.arange(len(pool))
             self.labelled = np.arange(len(pool), len(self.X))
         else:
-            self.labelled = np.r_[self.labelled, self.asked]
-            self.free = np.setdiff1d(self.free, self.asked)
+            answered = self.asked[: max(len(known) - len(self.labelled), 0)]  # the last batch is cut short
+            self.labelled = np.r_[self.labelled, answered]
+            self.free = np.setdiff1d(self.free, answered)
         self.asked, self.pool = np.empty(0, np.int64), pool
         if len(self.free) != len(pool) or not np.array_equal(self.X[self.labelled], known):
             raise RuntimeError("other items were labelled than those that were asked")

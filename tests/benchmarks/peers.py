@@ -19,6 +19,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -27,8 +28,9 @@ from modAL.models import ActiveLearner
 from numpy.typing import NDArray
 from rareloop.strategies.base import RandomSampling
 from rareloop.strategies.classifiers import CLASSIFIERS
+from rareloop.strategies.pool import Pool
 from rareloop.strategies.registry import STRATEGIES
-from rareloop.strategies.rounds import RoundSettings, run_round
+from rareloop.strategies.rounds import Labels, RoundSettings, run_round
 from rareloop.strategies.simulate import Start, simulate
 from rareloop.tests.benchmarks.peer_strategies import PEERS, Peer, PeerSpec, Setting
 from rareloop.tests.benchmarks.rounds import make_pool
@@ -206,6 +208,10 @@ def cpu_seconds(call: Callable[[], Any], repeats: int) -> float:
     return statistics.median(taken)
 
 
+def _round(pool: Pool, labels: Labels, settings: RoundSettings) -> None:
+    run_round(pool, labels, settings, np.random.default_rng(0))
+
+
 def compare_cost(given: argparse.Namespace) -> None:
     """Seconds of CPU of one round: our rounds, and a fit and a query of peers that score the whole pool."""
     peers, notes = chosen_peers(given.peers)
@@ -223,10 +229,7 @@ def compare_cost(given: argparse.Namespace) -> None:
                 strategy=strategy, classifier=classifier, n_queries=given.batch, random_share=0.0, wanted=(1,),
                 anchors_above=NO_ANCHORS, cross_validate=False,
             )  # fmt: skip
-            taken = cpu_seconds(
-                lambda settings=settings: run_round(pool, labels, settings, np.random.default_rng(0)),
-                given.repeats,
-            )
+            taken = cpu_seconds(partial(_round, pool, labels, settings), given.repeats)
             reference = taken if strategy == given.reference else reference
             write(f"| {classifier} | rareloop {strategy} | {taken:.3f} | {taken / reference:.2f} |\n")
         for spec in (spec for spec in peers if spec.scores_pool):
