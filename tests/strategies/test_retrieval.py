@@ -25,9 +25,8 @@ def free_rows(X):
 
 
 @pytest.fixture(name="faiss_index", params=METRICS)
-def index_of_faiss(request, X, monkeypatch):
+def index_of_faiss(request, X):
     pytest.importorskip("faiss")
-    monkeypatch.setattr(retrieval, "EXACT_BELOW", 100)
     return FaissIndex(X, request.param)
 
 
@@ -116,8 +115,8 @@ def test_the_index_finds_only_the_rows_that_it_may(X, rows, faiss_index):
 
 
 def test_vectors_whose_cells_have_too_few_of_the_rows_are_searched_exactly(X, faiss_index):
-    # 300 rows far from the query: hardly any of them lies in the cells that are looked into.
-    far = np.sort(np.argsort(-cdist(X[:1], X, faiss_index.metric)[0])[:300])
+    # 1,000 rows far from the query: hardly any of them lies in the cells that are looked into.
+    far = np.sort(np.argsort(-cdist(X[:1], X, faiss_index.metric)[0])[:1_000])
     distances, positions = faiss_index.nearest(X[:1], 100, far)
     expected, where = nearest(Rows(X, far), X[:1], 100, faiss_index.metric)
     np.testing.assert_array_equal(positions, where)
