@@ -23,7 +23,11 @@ def command_line():
 
 
 class Last(Peer):
-    """Asks the last items of the pool, and takes down what it is told."""
+    """Asks the last items of the pool, and keeps the pool that it was shown."""
+
+    def __call__(self, learner, X_pool, n_instances=1):
+        self.shown = X_pool
+        return super().__call__(learner, X_pool, n_instances)
 
     def choose(self, learner, n):
         return self.free[-n:]
@@ -44,7 +48,7 @@ def test_a_peer_knows_every_row_in_one_order(data, given):
     assert records[-1]["n_labels"] == 150
     assert len(peer.free) + len(peer.labelled) == len(peer.X) == len(data.X)
     np.testing.assert_array_equal(np.sort(peer.X, axis=0), np.sort(data.X, axis=0))
-    np.testing.assert_array_equal(peer.pool, peer.X[peer.free])
+    np.testing.assert_array_equal(peer.shown, peer.X[peer.free])
 
 
 def test_a_peer_that_fails_stops_the_run_instead_of_going_on_at_random(data, given):

@@ -42,8 +42,6 @@ class Peer(ABC):
     free, labelled
         Rows of X, int64: those that can be asked, in the order of the pool, and those with a label, in the
         order of the labels.
-    pool
-        The vectors of those that can be asked.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -62,7 +60,7 @@ class Peer(ABC):
             answered = self.asked[: max(len(known) - len(self.labelled), 0)]  # the last batch is cut short
             self.labelled = np.r_[self.labelled, answered]
             self.free = np.setdiff1d(self.free, answered)
-        self.asked, self.pool = np.empty(0, np.int64), pool
+        self.asked = np.empty(0, np.int64)
         if len(self.free) != len(pool) or not np.array_equal(self.X[self.labelled], known):
             raise RuntimeError("other items were labelled than those that were asked")
 
@@ -87,8 +85,8 @@ class ModalPeer(Peer):
         self.function: Callable[..., Any] = getattr(modAL.uncertainty, function)
 
     def choose(self, learner: Any, n: int) -> NDArray[np.integer]:
-        """Ask the function."""
-        return self.free[self.function(learner, self.pool, n_instances=n)[0]]
+        """Ask the function, with a copy of the items that are left, as its users make one each round."""
+        return self.free[self.function(learner, self.X[self.free], n_instances=n)[0]]
 
 
 class ActivemlPeer(Peer):
