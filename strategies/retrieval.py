@@ -14,7 +14,7 @@ from .rows import Rows, blocks
 Metric = Literal["euclidean", "cosine"]
 Neighbours = tuple[NDArray[np.float32], NDArray[np.int64]]
 
-#: Up to here exact search takes about as long as a glance: 0.15 s at 64 features.
+#: Up to here the 50 nearest of 10 vectors take exact search about 0.2 s at 64 features, on one core.
 INDEX_ABOVE = 2_000_000
 #: Among fewer than this share of the rows, neighbours lie in more cells than recall was measured with.
 EXACT_SHARE = 0.1
