@@ -25,7 +25,7 @@ MAX_CLUSTERS = 4
 
 
 def simulate(
-    X: NDArray[np.float32],
+    X: NDArray[np.float32] | Pool,
     y: NDArray[np.int64],
     X_test: NDArray[np.float32],
     y_test: NDArray[np.int64],
@@ -47,7 +47,8 @@ def simulate(
     Parameters
     ----------
     X, y
-        The pool, ``(n_items, n_features)``, and the true classes, ``(n_items,)``.
+        The pool, ``(n_items, n_features)``, and the true classes, ``(n_items,)``. A `Pool` keeps what it
+        has learnt of itself for further simulations.
     X_test, y_test
         Rows held out, for the measures.
     settings
@@ -85,9 +86,9 @@ def simulate(
         When the start is not known or impossible, or `parts` do not fit.
     """
     rng = np.random.default_rng(seed)
-    pool = Pool(X)
+    pool = X if isinstance(X, Pool) else Pool(X)
     settings = replace(settings, wanted=tuple(int(c) for c in wanted), n_queries=batch, budget=n_labels)
-    truth = _known_truth(X, y, settings, start, parts, rng)
+    truth = _known_truth(pool.X, y, settings, start, parts, rng)
     n_classes = int(max(y.max(), y_test.max() if len(y_test) else 0)) + 1
     rows = _start_rows(truth, start, n_labels, rng)
     arms = (START_ARM,) * len(rows)
