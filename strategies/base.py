@@ -52,13 +52,15 @@ class QueryStrategy(ABC):
     `learner` has ``predict_proba``, and ``X_training`` and ``y_training`` as modAL's ActiveLearner has.
     Positions in X_pool come best first, with their scores, higher being better. Always the pair: modAL
     calls a strategy twice that returns positions only. A strategy that needs no model only reads
-    ``X_training`` and ``y_training``, which may then hold one class, or nothing.
+    ``X_training`` and ``y_training``, which may then hold one class, or nothing; where it needs a member,
+    they must hold an item of a class that is looked for.
     """
 
     name: ClassVar[str]
     label: ClassVar[str]
     description: ClassVar[str]
     needs_model: ClassVar[bool] = True
+    needs_member: ClassVar[bool] = False
 
     @classmethod
     def from_brief(cls, brief: Brief) -> Self:
@@ -102,6 +104,7 @@ class RandomSampling(QueryStrategy):
     name = "random"
     label = "Random"
     description = "Any items: finds rare ones slowly, but shows how common each class is."
+    needs_model = False
 
     def __call__(
         self,

@@ -98,6 +98,7 @@ class Similar(QueryStrategy):
     label = "More like these"
     description = "Items near the labelled members of the classes that are looked for: works from the first one."
     needs_model = False
+    needs_member = True
 
     def __init__(self, classes: Sequence[Any] | None = None, metric: Metric = "euclidean") -> None:
         self.classes = classes

@@ -21,7 +21,7 @@ CELL_SAMPLE = 50_000
 SCORED_SAMPLE = 100_000
 MAX_AXES = 50
 REGION, AROUND = 20, 50
-MOST_CELLS = 300
+MOST_CELLS, LEAST_CELL = 300, 10
 
 
 class Neighbourhood(NamedTuple):
@@ -175,9 +175,9 @@ class Landscape:
 
     @cached_property
     def cells(self) -> MiniBatchKMeans:
-        """k-means cells of the pool: as many as the root of its items, at most 300."""
+        """300 k-means cells of the pool, fewer where they would hold less than ten items each."""
         fitted = self._draw(self.rows, CELL_SAMPLE)
-        n_cells = int(np.clip(np.sqrt(len(self.rows)), 1, MOST_CELLS))
+        n_cells = int(np.clip(len(self.rows) // LEAST_CELL, 1, MOST_CELLS))
         return MiniBatchKMeans(n_cells, n_init=1, batch_size=4096, random_state=0).fit(self.values(fitted))
 
     @cached_property

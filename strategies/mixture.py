@@ -23,15 +23,17 @@ from .uncertainty import Margin
 EXPLOITING: dict[str, float] = {Top.name: 1.0, Similar.name: 0.75}  # what a find of each counts
 LEAST_EXPLOITER = 0.05  # of what is neither exploration nor boundary, for each of them
 BOUNDARY_SHARE = 0.05  # of what is not exploration: it finds little, and keeps the boundary in view
-EXPLORING: dict[str, float] = {Lookout.name: 0.4, Unlike.name: 0.25, Contrast.name: 0.2, Coverage.name: 0.15}
-LEAST_EXPLORER = 0.15  # of the exploration, for each explorer
+FIRST_LOOK: dict[str, float] = {Lookout.name: 0.4, Unlike.name: 0.25, Coverage.name: 0.2, Contrast.name: 0.15}
+EXPLORING: dict[str, float] = {Lookout.name: 1.0, Unlike.name: 1.0, Coverage.name: 1.2, Contrast.name: 0.6}
+LEAST_EXPLORER = 0.1  # of the exploration, for each explorer
 REMEMBER = 0.98  # weight of a label, by the labels that came after it
-EXPLORE_PRIOR = (1.0, 15.0)  # finds and misses that exploration begins with
+EXPLORE_PRIOR = (2.0, 15.0)  # finds and misses that exploration begins with
 EXPLOIT_PRIOR = (1.0, 1.0)
 LEAST_EXPLORATION, MOST_EXPLORATION = 0.03, 0.8
-NEW_REGION = 3.0  # what a find in a new region counts beyond one
+NEW_REGION = 6.0  # what a find in a new region counts beyond one
 SPARE = 10
 N_DRAWS = 1_000
+SHARPNESS = 1.0
 
 ARMS: dict[str, type[QueryStrategy]] = {
     arm.name: arm for arm in (Top, Similar, Margin, Lookout, Unlike, Contrast, Coverage, RandomSampling)
@@ -115,13 +117,13 @@ class Auto(QueryStrategy):
         if self.brief.shares:
             return _given(dict(self.brief.shares), has_model)
         record = _Record.of(self.brief, learner)
-        exploring = _best(record, dict.fromkeys(EXPLORING, 1.0), LEAST_EXPLORER, record.value, rng)
+        exploring = _best(record, EXPLORING, LEAST_EXPLORER, record.value, EXPLORE_PRIOR, rng)
         if not record.n_found:
-            return dict(EXPLORING)
+            return dict(FIRST_LOOK)
         if not has_model:
             return {Similar.name: 0.5} | {arm: 0.5 * share for arm, share in exploring.items()}
         explore = self._exploration(record)
-        exploiting = _best(record, EXPLOITING, LEAST_EXPLOITER, record.hits, rng)
+        exploiting = _best(record, EXPLOITING, LEAST_EXPLOITER, record.hits, EXPLOIT_PRIOR, rng)
         rest = (1 - explore) * (1 - BOUNDARY_SHARE)
         return (
             {arm: rest * share for arm, share in exploiting.items()}
@@ -133,7 +135,8 @@ class Auto(QueryStrategy):
     def _exploration(record: _Record) -> float:
         gained = record.mean(EXPLORING, record.value, EXPLORE_PRIOR)
         found = record.mean((*EXPLOITING, Margin.name), record.hits, EXPLOIT_PRIOR)
-        return float(np.clip(gained / (gained + found), LEAST_EXPLORATION, MOST_EXPLORATION))
+        odds = (gained / found) ** SHARPNESS
+        return float(np.clip(odds / (1 + odds), LEAST_EXPLORATION, MOST_EXPLORATION))
 
     # ---- proposals -------------------------------------------------------------------------------
 
@@ -195,7 +198,7 @@ def _given(shares: Mapping[str, float], has_model: bool) -> dict[str, float]:
         arm: share for arm, share in shares.items() if share > 0 and (has_model or not ARMS[arm].needs_model)
     }
     total = sum(usable.values())
-    return {arm: share / total for arm, share in usable.items()} if total else dict(EXPLORING)
+    return {arm: share / total for arm, share in usable.items()} if total else dict(FIRST_LOOK)
 
 
 # ---- what the arms have found -----------------------------------------------------------------------
@@ -241,7 +244,12 @@ class _Record:
 
 
 def _best(
-    record: _Record, arms: Mapping[str, float], floor: float, gains: NDArray[np.float64], rng: np.random.Generator
+    record: _Record,
+    arms: Mapping[str, float],
+    floor: float,
+    gains: NDArray[np.float64],
+    prior: tuple[float, float],
+    rng: np.random.Generator,
 ) -> dict[str, float]:
     """The probability of each arm to be the best, by its posterior times a handicap; they add up to one.
 
@@ -249,7 +257,10 @@ def _best(
     """
     counts = [(record.counts(arm, gains), handicap) for arm, handicap in arms.items()]
     draws = np.stack(
-        [handicap * rng.beta(1 + gain, 1 + max(asked - gain, 0.0), N_DRAWS) for (gain, asked), handicap in counts]
+        [
+            handicap * rng.beta(prior[0] + gain, prior[1] + max(asked - gain, 0.0), N_DRAWS)
+            for (gain, asked), handicap in counts
+        ]
     )
     wins = np.bincount(draws.argmax(axis=0), minlength=len(arms)) / N_DRAWS
     return dict(zip(arms, (floor + (1 - floor * len(arms)) * wins).tolist(), strict=True))

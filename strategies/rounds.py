@@ -349,13 +349,16 @@ class _Turn:
     def _strategy(self, learner: ActiveLearner | None) -> tuple[Any, str]:
         """The strategy of the settings, with a subpool around it where there is one, and the name of its queries.
 
-        Without a model, one that needs a model leaves the floor to `auto`.
+        One that lacks the model or the member that it needs leaves the floor to `auto`.
         """
         settings, name = self.settings, self._name
         strategy: Any = make_strategy(name, self.brief)
         is_ours = isinstance(strategy, QueryStrategy)
-        if learner is None:
-            return (strategy, name) if is_ours and not strategy.needs_model else (Auto(self.brief), Auto.name)
+        has_member = np.isin(self.labels.classes, settings.wanted).any() or not settings.wanted
+        if (learner is None and (not is_ours or strategy.needs_model)) or (
+            is_ours and strategy.needs_member and not (has_member and len(self.labels.rows))
+        ):
+            return Auto(self.brief), Auto.name
         if self._wrapper is Seals:
             return Seals(strategy, metric=self.brief.metric, classes=settings.wanted or None), f"seals: {name}"
         too_large = len(self.rows) > settings.anchors_above and not self.spec.fast

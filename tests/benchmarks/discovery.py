@@ -109,7 +109,8 @@ def _run(job: Job, subject: Any, pool: Pool, strategy: str) -> dict[str, Any]:
     return {
         "set": job.set, "start": job.start, "seed": job.seed, "strategy": strategy, "labels": last["n_labels"],
         "classifier": job.classifier, "found": last["n_found"], "total": last["n_total"],
-        "parts": last["n_parts_found"], "of_parts": last["n_parts"], "items": last["n_items"], "ap": last["average_precision"],
+        "parts": last["n_parts_found"], "of_parts": last["n_parts"], "items": last["n_items"],
+        "ap": last["average_precision"],
         "first": labels_to(hits, last["n_total"], 0.0),
         "seconds": float(np.mean([r["seconds_fit"] + r["seconds_query"] for r in records[1:]])),
         "messages": sorted({message for record in records for message in record["messages"]}),

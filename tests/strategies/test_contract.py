@@ -54,7 +54,8 @@ OURS = {
     "diverse quotas": lambda: Diverse(Quotas(Top([2]), lambda X: np.zeros(len(X), int), share=0.2)),
 }
 #: Those whose answer is chance, or depends on it where many items score alike.
-BY_CHANCE = {"random", "committee", "vote_entropy", "corrected committee", "search", "search with a budget",
+BY_CHANCE = {"auto", "lookout", "contrast", "unlike", "coverage",
+             "random", "committee", "vote_entropy", "corrected committee", "search", "search with a budget",
              "seals around search", "diverse top", "diverse among anchors", "anchors made diverse",
              "diverse quotas"}  # fmt: skip
 

@@ -74,7 +74,7 @@ def test_every_strategy(small, strategy, query_correction):
     assert_sound(result, pool, labels, RoundSettings().n_queries)
     assert result.messages == ()
     np.testing.assert_allclose(result.shown_probabilities.sum(axis=1), 1)
-    ours = strategy in STRATEGIES and strategy != "random"
+    ours = strategy in STRATEGIES and (strategy == "auto" or STRATEGIES[strategy].needs_model)
     assert result.query_correction == (query_correction if ours else "none")
 
 
@@ -99,7 +99,10 @@ def test_fewer_than_two_classes_is_a_cold_start(small, y):
     assert_sound(result, pool, labels, 50)
     assert result.estimator is None
     assert np.isnan(result.shown_probabilities).all()
-    assert set(result.queries.strategy) == {"random", "isolation forest"}
+    assert set(result.queries.strategy) <= {"random", "lookout", "unlike", "contrast", "coverage"} | (
+        {"similar"} if y else set()
+    )
+    assert result.queries.strategy.count("random") == 5
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -134,7 +137,7 @@ def test_two_rounds_of_one_generator_differ(small):
 
 def test_random_items_have_their_probability_and_stand_among_the_others(small):
     pool, _, labels = small
-    result = turn(pool, labels, n_queries=40, random_share=0.25)
+    result = turn(pool, labels, strategy="margin", n_queries=40, random_share=0.25)
     uniform = np.array(result.queries.strategy) == "random"
     assert uniform.sum() == 10
     np.testing.assert_allclose(result.queries.probability[uniform], 10 / (result.n_available - 30))
@@ -247,7 +250,7 @@ def test_probabilities_that_are_not_numbers_still_make_a_round(small, foreign):
 
 def test_anchors_for_a_large_pool_and_a_slow_classifier(small):
     pool, _, labels = small
-    slow = turn(pool, labels, classifier="forest", anchors_above=500, n_neighbors=10)
+    slow = turn(pool, labels, strategy="margin", classifier="forest", anchors_above=500, n_neighbors=10)
     assert slow.subpool_size == slow.n_scored < 500
     assert {"random", "anchors: margin"} == set(slow.queries.strategy)
     assert turn(pool, labels, classifier="forest", anchors_above=5_000).subpool_size is None
@@ -290,7 +293,7 @@ def test_several_rare_classes_are_found():
     X, y = blobs(n_items=3_000, n_classes=5, share=0.01)
     pool, labels = Pool(X), labels_of(y)
     result = turn(pool, labels, strategy="top", wanted=(1, 2, 3, 4), n_queries=40, random_share=0)
-    assert (np.bincount(y[result.queries.rows], minlength=5)[1:] >= 8).all()
+    assert (np.bincount(y[result.queries.rows], minlength=5)[1:] >= 5).all()
     assert [entry["class"] for entry in result.metrics] == [0, 1, 2, 3, 4]
 
 

@@ -20,7 +20,7 @@ def test_what_is_left_out_has_its_default():
 
 @pytest.mark.parametrize(("values", "message"), [
     ({"strategie": "margin"}, "no setting 'strategie': the settings are anchors_above"),
-    ({"strategy": "margins"}, "no strategy 'margins': choose margin, entropy"),
+    ({"strategy": "margins"}, "no strategy 'margins': choose auto, top, similar"),
     ({"strategy": 3}, "strategy is 3: it must be a name"),
     ({"strategy": "no_such:thing"}, "the strategy no_such:thing cannot be imported"),
     ({"strategy": "math:pi"}, "not callable"),
@@ -41,6 +41,12 @@ def test_what_is_left_out_has_its_default():
     ({"prevalence": [[1, 0, 0.01]]}, "between 0 and 1"),
     ({"prevalence": [[0, 0.6, 0.9], [1, 0.45, 0.9]]}, "more than 100 %"),
     ({"wanted": None}, "wanted is None: it must be a list of class indices"),
+    ({"shares": "all"}, "shares is 'all': it must be a list of (arm, weight)"),
+    ({"shares": [["entropy", 1]]}, "auto has no arm 'entropy': choose top, similar, margin"),
+    ({"shares": [["top", -1]]}, "the share of top is -1.0: it must be a number from 0"),
+    ({"shares": [["top", float("nan")]]}, "the share of top is nan"),
+    ({"shares": [["top", 1], ["top", 2]]}, "an arm has two shares"),
+    ({"shares": [["top", 0]]}, "the shares are all zero"),
     ({"cross_validate": "no"}, "cross_validate is 'no': it must be true or false"),
 ])  # fmt: skip
 def test_bad_settings_are_named(values, message):

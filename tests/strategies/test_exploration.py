@@ -1,0 +1,130 @@
+"""Looking where nothing is labelled."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from rareloop.strategies import Contrast, Coverage, Lookout, Unlike
+from rareloop.strategies.landscape import Landscape
+from rareloop.strategies.rows import Rows
+
+EXPLORERS = [Lookout, Contrast, Unlike, Coverage]
+
+
+def labelled(X=None, y=None):
+    return SimpleNamespace(X_training=X, y_training=y)
+
+
+@pytest.fixture
+def bulk():
+    """2,000 items of a Gaussian, of which five lie far away, each from another side."""
+    X = np.random.default_rng(0).normal(size=(2_000, 4)).astype(np.float32)
+    X[:4] = 12 * np.eye(4)
+    X[4] = -12
+    return X
+
+
+@pytest.mark.parametrize(("explorer", "n"), [(Lookout, 40), (Unlike, 6)])
+def test_outliers_are_found_without_labels(bulk, explorer, n):
+    landscape = Landscape(bulk)
+    rows = np.arange(len(bulk))
+    positions, _ = explorer(landscape=landscape)(
+        labelled(), Rows(bulk, rows), n, random_state=np.random.default_rng(0)
+    )
+    assert set(range(5)) <= set(positions.tolist())
+
+
+def test_local_contrast_finds_what_stands_apart_from_a_dense_group_only():
+    rng = np.random.default_rng(0)
+    dense = rng.normal(0, 0.05, (500, 2))
+    sparse = rng.normal(0, 5, (500, 2)) + 30
+    odd = np.array([[0.6, 0.6]])  # far for the dense group, nothing for the sparse one
+    X = np.concatenate([dense, sparse, odd]).astype(np.float32)
+    assert Contrast()(labelled(), X, 1, random_state=rng)[0].tolist() == [1_000]
+    isolated = Landscape(X).isolation
+    assert isolated.argmax() != 1_000
+
+
+@pytest.mark.parametrize("explorer", [Lookout, Contrast])
+def test_the_neighbours_of_labelled_and_chosen_items_wait(bulk, explorer):
+    landscape = Landscape(bulk)
+    rest = np.arange(1, len(bulk))
+    near = set(landscape.sketch_rows[landscape.neighbourhood(bulk[0]).places].tolist())
+    positions, scores = explorer(landscape=landscape)(
+        labelled(bulk[:1], np.zeros(1)), Rows(bulk, rest), 10, random_state=np.random.default_rng(0)
+    )
+    chosen = rest[positions]
+    assert not near & set(chosen.tolist())
+    assert (np.diff(scores) <= 0).all()
+    for i, row in enumerate(chosen):
+        around = landscape.sketch_rows[landscape.neighbourhood(bulk[row]).places]
+        assert not np.isin(chosen[i + 1 :], around).any()
+
+
+def test_where_all_are_near_the_best_are_asked_all_the_same():
+    X = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    positions, scores = Lookout()(labelled(X[:1], np.zeros(1)), X, 60, random_state=np.random.default_rng(0))
+    assert sorted(positions.tolist()) == list(range(60))
+    assert np.isfinite(scores).all()
+
+
+def test_farthest_first_by_hand():
+    X = np.array([[0.0], [1.0], [4.0], [10.0], [11.0]], np.float32)
+    positions, scores = Unlike()(labelled(X[:1], [0]), X, 4, random_state=np.random.default_rng(0))
+    assert positions.tolist() == [4, 2, 1, 3]  # 11 from 0; then 4 from 0; then 1, and 1 again: 3
+    np.testing.assert_allclose(scores, [11, 4, 1, 1])
+
+
+def test_what_is_remembered_of_labels_does_not_change_the_answer(bulk):
+    landscape = Landscape(bulk)
+    for stop in (3, 10, 5, 0, 200):
+        given = bulk[100 : 100 + stop]
+        fresh = Landscape(bulk).distance_to(given)
+        np.testing.assert_array_equal(landscape.distance_to(given), fresh)
+        if stop:
+            brute = np.sqrt(((bulk[:, None] - given[None]) ** 2).sum(axis=2)).min(axis=1)
+            np.testing.assert_allclose(fresh, brute, atol=2e-3)
+
+
+def test_coverage_goes_through_the_cells_before_it_comes_back():
+    rng = np.random.default_rng(1)
+    centres = 50 * np.arange(10)[:, None] * np.ones(3)
+    X = (np.repeat(centres, 10, axis=0) + rng.normal(size=(100, 3))).astype(np.float32)
+    landscape = Landscape(X)
+    assert landscape.cells.n_clusters == 10
+    first, scores = Coverage(landscape=landscape)(labelled(), Rows(X, np.arange(100)), 10, random_state=rng)
+    assert len(set(landscape.cell[first].tolist())) == len(set(landscape.cell.tolist()))
+    assert (scores[: len(set(landscape.cell.tolist()))] == 0).all()
+    rest = np.setdiff1d(np.arange(100), first[:5])
+    then, _ = Coverage(landscape=landscape)(
+        labelled(X[first[:5]], np.zeros(5)), Rows(X, rest), 3, random_state=rng
+    )
+    assert not set(landscape.cell[rest[then]].tolist()) & set(landscape.cell[first[:5]].tolist())
+
+
+@pytest.mark.parametrize("explorer", EXPLORERS)
+def test_a_large_pool_is_sketched(explorer, monkeypatch):
+    from rareloop.strategies import landscape as module
+
+    monkeypatch.setattr(module, "SCORED_SAMPLE", 400)
+    monkeypatch.setattr(module, "SKETCH_SAMPLE", 200)
+    X = np.random.default_rng(0).normal(size=(2_000, 60)).astype(np.float32)
+    landscape = Landscape(X, "cosine")
+    assert len(landscape.rows) == 400
+    assert len(landscape.sketch_rows) == 200
+    assert landscape.sketch.shape == (200, module.MAX_AXES)
+    rows = np.arange(0, 2_000, 2)
+    positions, scores = explorer("cosine", landscape)(
+        labelled(X[:3], np.zeros(3)), Rows(X, rows), 30, random_state=np.random.default_rng(0)
+    )
+    assert len(set(positions.tolist())) == 30
+    assert np.isin(rows[positions[scores > -np.inf]], landscape.rows).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 25])
+@pytest.mark.parametrize("explorer", EXPLORERS)
+@pytest.mark.filterwarnings("error")
+def test_tiny_and_constant_pools(explorer, n):
+    for X in (np.zeros((n, 3), np.float32), np.random.default_rng(0).normal(size=(n, 3)).astype(np.float32)):
+        positions, _ = explorer()(labelled(), X, n, random_state=np.random.default_rng(0))
+        assert sorted(positions.tolist()) == list(range(n))
