@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import kmeans_plusplus
 
 from .base import (
     Brief,
@@ -20,10 +19,10 @@ from .base import (
     take_best,
     wanted_columns,
 )
-from .retrieval import Metric, distances_to
-from .rows import blocks, predict_proba
-
-MOST_EXAMPLES = 100
+from .exploration import Scene
+from .landscape import Landscape
+from .retrieval import Metric
+from .rows import predict_proba
 
 
 class Top(QueryStrategy):
@@ -84,7 +83,8 @@ class Similar(QueryStrategy):
     """More like these: items near a labelled member of the classes that are looked for.
 
     One nearest neighbour against the others: the score is ``d₋ / (d₊ + d₋)``, with the distances to the
-    nearest labelled item of the classes looked for and of the others; without others, ``−d₊``.
+    nearest labelled item of the classes looked for and of the others; without others, ``−d₊``. Distances
+    are those of the landscape: in at most 50 principal axes, to at most 500 labelled items of each kind.
 
     Parameters
     ----------
@@ -92,6 +92,8 @@ class Similar(QueryStrategy):
         The classes looked for; the least frequent class of ``learner.y_training`` by default.
     metric
         Of the distances.
+    landscape
+        The pool's, which remembers distances; else one is made of the candidates in every call.
     """
 
     name = "similar"
@@ -100,14 +102,20 @@ class Similar(QueryStrategy):
     needs_model = False
     needs_member = True
 
-    def __init__(self, classes: Sequence[Any] | None = None, metric: Metric = "euclidean") -> None:
+    def __init__(
+        self,
+        classes: Sequence[Any] | None = None,
+        metric: Metric = "euclidean",
+        landscape: Landscape | None = None,
+    ) -> None:
         self.classes = classes
         self.metric: Metric = metric
+        self.landscape = landscape
 
     @classmethod
     def from_brief(cls, brief: Brief) -> Similar:
-        """For the classes that are looked for, in the metric of the pool."""
-        return cls(brief.wanted or None, brief.metric)
+        """For the classes that are looked for, with the landscape of the pool."""
+        return cls(brief.wanted or None, brief.metric, brief.landscape)
 
     def __call__(
         self,
@@ -122,27 +130,10 @@ class Similar(QueryStrategy):
         classes = list(self.classes) if self.classes is not None else [rarest_class(y)] if len(y) else []
         member = np.isin(y, classes)
         scores = np.full(len(X_pool), -np.inf)
-        if member.any():
-            members, others = (_spread(X[which].astype(np.float32), rng) for which in (member, ~member))
-            for piece, values in blocks(X_pool):
-                part = np.asarray(values, np.float32)
-                near = _nearest_distance(part, members, self.metric)
-                if len(others):
-                    far = _nearest_distance(part, others, self.metric)
-                    scores[piece] = far / np.maximum(near + far, 1e-12)
-                else:
-                    scores[piece] = -near
+        if member.any() and len(X_pool):
+            scene = Scene(self.landscape, self.metric, learner, X_pool)
+            near = scene.reach(X[member], "members")
+            far = scene.reach(X[~member], "others")
+            scores = far / np.maximum(near + far, 1e-12) if not member.all() else -near
         best = take_best(scores, n_instances, rng)
-        return best, scores[best]
-
-
-def _spread(X: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """At most 100 vectors, chosen far from each other by k-means++."""
-    if len(X) <= MOST_EXAMPLES:
-        return X
-    return kmeans_plusplus(np.ascontiguousarray(X), MOST_EXAMPLES, random_state=int(rng.integers(2**31)))[0]
-
-
-def _nearest_distance(values: NDArray[np.float32], examples: NDArray[np.float32], metric: Metric) -> Any:
-    nearest = distances_to(values, examples, metric).min(axis=1)
-    return np.sqrt(nearest) if metric == "euclidean" else nearest
+        return best, np.asarray(scores[best], np.float64)

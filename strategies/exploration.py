@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from abc import abstractmethod
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ from scipy.stats import rankdata
 
 from .base import Brief, Queries, QueryStrategy, generator
 from .landscape import Landscape
-from .retrieval import Metric, distances_to
+from .retrieval import Metric
 from .rows import Rows
 
 
@@ -38,6 +39,11 @@ class Scene:
         where = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
         places = np.flatnonzero(self.rows[where] == rows)
         return where[places], places
+
+    def reach(self, vectors: NDArray[np.float32], what: str) -> NDArray[np.float32]:
+        """The distance of each candidate to the nearest of some vectors; touches the whole pool."""
+        distance = self.landscape.reach(vectors, what)
+        return distance if self.rows is None else distance[self.rows]
 
 
 class Explorer(QueryStrategy):
@@ -108,24 +114,25 @@ class Lookout(Explorer):
         taken = position_of < 0
         for vector in scene.labelled:
             taken[landscape.neighbourhood(vector).places] = True
+        # Scores lie so far apart that this only shuffles ties.
+        order = np.argsort(-(score + 1e-12 * rng.random(len(score))), kind="stable")
+        waiting = taken.copy()
         chosen: list[int] = []
-        waiting: list[int] = []
-        for place in np.lexsort((rng.random(len(score)), -score)):
+        for place in order[~taken[order]]:
             if len(chosen) == n:
                 break
-            if not taken[place]:
+            if not waiting[place]:
                 chosen.append(int(place))
-                taken[landscape.neighbourhood(landscape.X[landscape.sketch_rows[place]]).places] = True
-            elif position_of[place] >= 0:
-                waiting.append(int(place))
-        picked = np.array((chosen + waiting)[:n], np.int64)
+                waiting[landscape.neighbourhood(landscape.X[landscape.sketch_rows[place]]).places] = True
+        if len(chosen) < n:  # all others are near one of these: they follow all the same
+            rest = order[(position_of[order] >= 0) & ~np.isin(order, chosen)]
+            chosen += rest[: n - len(chosen)].tolist()
+        picked = np.array(chosen, np.int64)
         return position_of[picked], score[picked]
 
     def score(self, landscape: Landscape) -> NDArray[np.float64]:
         """How far each item of the sketch stands apart, 0 to 2."""
-        where = np.searchsorted(landscape.rows, landscape.sketch_rows)
-        ranks = [rankdata(values) for values in (landscape.isolation[where], landscape.sparsity)]
-        return np.sum(ranks, axis=0) / len(where)
+        return landscape.apartness
 
 
 class Contrast(Lookout):
@@ -158,15 +165,16 @@ class Unlike(Explorer):
         landscape = scene.landscape
         positions, places = scene.find(landscape.sketch_rows)
         candidates = landscape.sketch[places]
-        distance = landscape.distance_to(scene.labelled)[places]
+        norms = np.einsum("ij,ij->i", candidates, candidates)
+        distance = landscape.reach(scene.labelled, "labelled", "sketch")[places]
         chosen: list[int] = []
         scores: list[float] = []
         while len(chosen) < min(n, len(places)):
             best = int(rng.integers(len(places))) if np.isinf(distance).all() else int(distance.argmax())
             chosen.append(best)
             scores.append(float(distance[best]))
-            squared = distances_to(candidates[best : best + 1], candidates, "euclidean")[0]
-            distance = np.minimum(distance, np.sqrt(squared))
+            squared = norms + norms[best] - 2 * (candidates @ candidates[best])
+            distance = np.minimum(distance, np.sqrt(np.maximum(squared, 0)))
             distance[best] = -1.0
         return positions[np.array(chosen, np.int64)], np.nan_to_num(np.array(scores), posinf=0.0)
 
@@ -179,18 +187,21 @@ class Coverage(Explorer):
     description = "Regions of the pool of which nothing is labelled, the sparsest first."
 
     def explore(self, scene: Scene, n: int, rng: np.random.Generator) -> Queries:
-        """One random item of each cell in turn; the score is minus the labels of its cell."""
+        """One random item of each cell in turn; the score is minus the labels that the cell has then."""
         landscape = scene.landscape
-        n_cells = landscape.cells.n_clusters
-        labelled = np.bincount(landscape.cell_of(scene.labelled), minlength=n_cells)
+        labelled = np.bincount(landscape.cell_of(scene.labelled), minlength=landscape.cells.n_clusters)
         order = rankdata(-landscape.cell_isolation, method="ordinal")
-        positions, places = scene.find(landscape.rows)
-        shuffled = rng.permutation(len(positions))
-        cells = landscape.cell[places[shuffled]]
-        # An item's turn: the labels of its cell, and the items of the cell that come before it.
-        by_cell = np.argsort(cells, kind="stable")
-        starts = np.searchsorted(cells[by_cell], cells[by_cell])
-        turn = np.empty(len(cells), np.int64)
-        turn[by_cell] = labelled[cells[by_cell]] + np.arange(len(cells)) - starts
-        best = np.lexsort((order[cells], turn))[:n]
-        return positions[shuffled[best]], -turn[best].astype(np.float64)
+        turns = [(int(labelled[c]), int(order[c]), c) for c in range(len(order))]
+        heapq.heapify(turns)
+        members: dict[int, list[int]] = {}
+        chosen: list[int] = []
+        scores: list[float] = []
+        while turns and len(chosen) < n:
+            turn, rank, c = heapq.heappop(turns)
+            if c not in members:
+                members[c] = rng.permutation(scene.find(landscape.cell_members(c))[0]).tolist()
+            if members[c]:
+                chosen.append(members[c].pop())
+                scores.append(-float(turn))
+                heapq.heappush(turns, (turn + 1, rank, c))
+        return np.array(chosen, np.int64), np.array(scores)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
+from hashlib import blake2b
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -15,11 +17,11 @@ from sklearn.neighbors import NearestNeighbors
 from .retrieval import Metric, distances_to, unit
 from .rows import Rows, blocks
 
-FOREST_SAMPLE = 20_000
+CELL_SAMPLE = 100_000
 SKETCH_SAMPLE = 20_000
-CELL_SAMPLE = 50_000
-SCORED_SAMPLE = 100_000
 MAX_AXES = 50
+KEPT_BYTES = 2**30
+MOST_REACHED = 500
 REGION, AROUND = 20, 50
 MOST_CELLS, LEAST_CELL = 300, 10
 
@@ -34,8 +36,9 @@ class Neighbourhood(NamedTuple):
 class Landscape:
     """Facts about a pool that do not change with the labels; each is worked out once, when first asked for.
 
-    The facts hold for `rows`: all rows of a pool of at most 100,000, else that many, drawn at random, so
-    that the cost does not grow with the pool. They depend on nothing but the matrix.
+    Distances are measured in at most 50 principal axes. Most facts hold for a sketch of at most 20,000
+    items, drawn at random, so that their cost does not grow with the pool. They depend on nothing but
+    the matrix.
 
     Parameters
     ----------
@@ -49,17 +52,11 @@ class Landscape:
         self.X = X
         self.metric: Metric = metric
         self._neighbourhoods: dict[bytes, Neighbourhood] = {}
-        self._reach: tuple[set[bytes], NDArray[np.float32]] = (set(), np.empty(0, np.float32))
+        self._reached: dict[str, tuple[set[bytes], NDArray[np.float32]]] = {}
 
-    @cached_property
-    def rows(self) -> NDArray[np.int64]:
-        """The rows for which the facts hold, in order."""
-        return self._draw(np.arange(len(self.X)), SCORED_SAMPLE)
-
-    def _draw(self, rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-        if len(rows) <= n:
-            return rows
-        return np.sort(np.random.default_rng(0).choice(rows, n, replace=False))
+    def _draw(self, n: int) -> NDArray[np.int64]:
+        rows = np.arange(len(self.X))
+        return rows if len(rows) <= n else np.sort(np.random.default_rng(0).choice(rows, n, replace=False))
 
     def values(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The vectors of some rows, brought to unit length where the metric is the cosine."""
@@ -70,33 +67,23 @@ class Landscape:
 
     @cached_property
     def centre_and_spread(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Median and robust standard deviation (1.4826 MAD) of each feature, over a sample of the pool.
+        """Median and robust standard deviation (1.4826 MAD) of each feature, over the sketch.
 
         Where more than half of the items share a value, the spread is the standard deviation; a constant
         feature has spread one, so that no item is unusual in it.
         """
-        sample = np.asarray(self.X[self._draw(self.rows, SKETCH_SAMPLE)], np.float64)
+        sample = np.asarray(self.X[self.sketch_rows], np.float64)
         centre = np.median(sample, axis=0)
         spread = 1.4826 * np.median(np.abs(sample - centre), axis=0)
         spread = np.where(spread > 0, spread, sample.std(axis=0))
         return centre, np.where(spread > 0, spread, 1.0)
 
-    @cached_property
-    def isolation(self) -> NDArray[np.float64]:
-        """How isolated each of `rows` is, by a forest (Liu et al., 2008): higher is more unlike the others."""
-        fitted = self._draw(self.rows, FOREST_SAMPLE)
-        forest = IsolationForest(random_state=0).fit(self.values(fitted))
-        scores = np.empty(len(self.rows))
-        for piece, values in blocks(Rows(self.X, self.rows)):
-            scores[piece] = -forest.score_samples(unit(values) if self.metric == "cosine" else values)
-        return scores
-
-    # ---- a sketch of the pool, in which distances are cheap ----------------------------------------
+    # ---- axes in which distances are cheap -------------------------------------------------------
 
     @cached_property
     def sketch_rows(self) -> NDArray[np.int64]:
-        """At most 20,000 of `rows`, in order."""
-        return self._draw(self.rows, SKETCH_SAMPLE)
+        """The rows of the sketch, at most 20,000, in order."""
+        return self._draw(SKETCH_SAMPLE)
 
     @cached_property
     def _axes(self) -> PCA | None:
@@ -107,14 +94,69 @@ class Landscape:
         return PCA(MAX_AXES, svd_solver="randomized", random_state=0).fit(values)
 
     def project(self, vectors: ArrayLike) -> NDArray[np.float32]:
-        """Vectors of the pool's features in the axes of the sketch, float32 ``(n_vectors, n_axes)``."""
+        """Vectors of the pool's features in the axes, float32 ``(n_vectors, n_axes)``."""
         values = self._measured(np.atleast_2d(np.asarray(vectors, np.float32)))
         return values if self._axes is None else self._axes.transform(values).astype(np.float32)
 
     @cached_property
     def sketch(self) -> NDArray[np.float32]:
-        """`sketch_rows` in at most 50 principal axes."""
+        """The items of the sketch in the axes."""
         return self.project(self.X[self.sketch_rows])
+
+    @cached_property
+    def _projected(self) -> NDArray[np.float32] | None:
+        """All items in the axes, where they are other than the features and fit into a gigabyte."""
+        same = self._axes is None and self.metric == "euclidean"
+        if same or len(self.X) * self.sketch.shape[1] * 4 > KEPT_BYTES:
+            return None
+        result = np.empty((len(self.X), self.sketch.shape[1]), np.float32)
+        for piece, values in blocks(self.X):
+            result[piece] = self.project(values)
+        return result
+
+    def reach(
+        self, vectors: NDArray[np.float32], what: str, over: Literal["pool", "sketch"] = "pool"
+    ) -> NDArray[np.float32]:
+        """The distance of every item to the nearest of some vectors; infinite without any.
+
+        What is known of vectors that were there before is kept, so that only new ones cost. Of more than
+        500, those are taken whose bytes come first in a fixed shuffle.
+
+        Parameters
+        ----------
+        what
+            Names the set of vectors, which grows from call to call.
+        over
+            The whole pool, ``(n_items,)``, which is touched then, or its sketch.
+        """
+        n_items = len(self.X) if over == "pool" else len(self.sketch)
+        keys = {vector.tobytes(): vector for vector in np.asarray(vectors, np.float32)}
+        known, distance = self._reached.get(what, (set(), np.empty(0, np.float32)))
+        if not known or not known <= keys.keys():
+            known, distance = set(), np.full(n_items, np.inf, np.float32)
+        chosen = list(keys) if len(keys) <= MOST_REACHED else sorted(keys, key=_shuffled)[:MOST_REACHED]
+        fresh = [keys[key] for key in chosen if key not in known]
+        if fresh:
+            distance = np.minimum(distance, self._distances(self.project(np.stack(fresh)), over))
+        self._reached[what] = (known | set(chosen), distance)
+        return distance
+
+    def _distances(self, places: NDArray[np.float32], over: str) -> NDArray[np.float32]:
+        """The distance of every item to the nearest of some places in the axes."""
+        items = self.sketch if over == "sketch" else self.X if self._projected is None else self._projected
+        result = np.empty(len(items), np.float32)
+        for piece, values in blocks(items):
+            there = self.project(values) if items is self.X else values
+            result[piece] = np.sqrt(distances_to(places, there, "euclidean").min(axis=0))
+        return result
+
+    # ---- how items lie among the others ----------------------------------------------------------
+
+    @cached_property
+    def isolation(self) -> NDArray[np.float64]:
+        """How isolated each item of the sketch is, by a forest (Liu et al., 2008): higher is more alone."""
+        values = self.values(self.sketch_rows)
+        return -IsolationForest(random_state=0).fit(values).score_samples(values)
 
     @cached_property
     def _neighbours(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -137,11 +179,15 @@ class Landscape:
         duplicates, which have no distance, it is one.
         """
         around = self.sparsity[self._neighbours[1]].mean(axis=1)
-        least = np.quantile(self.sparsity, 0.01) if len(self.sparsity) else 0.0
-        return np.divide(
-            np.maximum(self.sparsity, least), np.maximum(around, least),
-            out=np.ones(len(self.sparsity)), where=around > 0,
-        )  # fmt: skip
+        least = np.quantile(self.sparsity, 0.01)
+        ones = np.ones(len(self.sparsity))
+        return np.divide(np.maximum(self.sparsity, least), np.maximum(around, least), out=ones, where=around > 0)
+
+    @cached_property
+    def apartness(self) -> NDArray[np.float64]:
+        """The sum of the ranks in isolation and in sparsity of each item of the sketch, 0 to 2."""
+        ranks = [rankdata(values) for values in (self.isolation, self.sparsity)]
+        return np.sum(ranks, axis=0) / len(self.sketch)
 
     def neighbourhood(self, vector: NDArray[np.float32]) -> Neighbourhood:
         """The items of the sketch around a vector; kept, so that it is worked out once."""
@@ -155,30 +201,24 @@ class Landscape:
             self._neighbourhoods[key] = Neighbourhood(near, radius)
         return self._neighbourhoods[key]
 
-    def distance_to(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The distance of each item of the sketch to the nearest of some vectors; infinite without any.
+    # ---- cells -----------------------------------------------------------------------------------
 
-        What is known of vectors that were there before is kept, so that only new ones cost.
-        """
-        keys = {np.asarray(vector, np.float32).tobytes(): vector for vector in vectors}
-        known, distance = self._reach
-        if not known <= keys.keys() or not known:
-            known, distance = set(), np.full(len(self.sketch), np.inf, np.float32)
-        fresh = [vector for key, vector in keys.items() if key not in known]
-        for start in range(0, len(fresh), 256):
-            squared = distances_to(self.project(np.stack(fresh[start : start + 256])), self.sketch, "euclidean")
-            distance = np.minimum(distance, np.sqrt(squared.min(axis=0)))
-        self._reach = (known | keys.keys(), distance)
-        return distance
-
-    # ---- cells -------------------------------------------------------------------------------------
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """The rows of which the cell is known, at most 100,000, in order."""
+        return self._draw(CELL_SAMPLE)
 
     @cached_property
     def cells(self) -> MiniBatchKMeans:
-        """300 k-means cells of the pool, fewer where they would hold less than ten items each."""
-        fitted = self._draw(self.rows, CELL_SAMPLE)
-        n_cells = int(np.clip(len(self.rows) // LEAST_CELL, 1, MOST_CELLS))
-        return MiniBatchKMeans(n_cells, n_init=1, batch_size=4096, random_state=0).fit(self.values(fitted))
+        """300 k-means cells of the sketch, fewer where they would hold less than ten items each."""
+        n_cells = int(np.clip(len(self.sketch) // LEAST_CELL, 1, MOST_CELLS))
+        return MiniBatchKMeans(n_cells, n_init=1, batch_size=4096, random_state=0).fit(self.sketch)
+
+    def cell_of(self, vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The cells in which some vectors lie."""
+        if not len(vectors):
+            return np.empty(0, np.int64)
+        return self.cells.predict(self.project(vectors)).astype(np.int64)
 
     @cached_property
     def cell(self) -> NDArray[np.int64]:
@@ -188,15 +228,26 @@ class Landscape:
             cells[piece] = self.cell_of(values)
         return cells
 
-    def cell_of(self, vectors: NDArray[np.float32]) -> NDArray[np.int64]:
-        """The cells in which some vectors lie."""
-        if not len(vectors):
-            return np.empty(0, np.int64)
-        return self.cells.predict(self._measured(np.asarray(vectors, np.float32))).astype(np.int64)
+    @cached_property
+    def _cell_order(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """`rows` by their cells, and where each cell begins among them."""
+        order = np.argsort(self.cell, kind="stable")
+        return self.rows[order], np.searchsorted(self.cell[order], np.arange(self.cells.n_clusters + 1))
+
+    def cell_members(self, cell: int) -> NDArray[np.int64]:
+        """Those of `rows` that lie in a cell, in order."""
+        rows, starts = self._cell_order
+        return rows[starts[cell] : starts[cell + 1]]
 
     @cached_property
     def cell_isolation(self) -> NDArray[np.float64]:
         """The mean isolation of the items of each cell; minus infinity for an empty one."""
-        sizes = np.bincount(self.cell, minlength=self.cells.n_clusters)
-        sums = np.bincount(self.cell, weights=self.isolation, minlength=len(sizes))
+        cell = self.cells.predict(self.sketch)
+        sizes = np.bincount(cell, minlength=self.cells.n_clusters)
+        sums = np.bincount(cell, weights=self.isolation, minlength=len(sizes))
         return np.where(sizes > 0, sums / np.maximum(sizes, 1), -np.inf)
+
+
+def _shuffled(key: bytes) -> bytes:
+    """An order of byte strings that has nothing to do with what they mean, and never changes."""
+    return blake2b(key, digest_size=8).digest()

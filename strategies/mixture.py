@@ -31,9 +31,9 @@ EXPLORE_PRIOR = (2.0, 15.0)  # finds and misses that exploration begins with
 EXPLOIT_PRIOR = (1.0, 1.0)
 LEAST_EXPLORATION, MOST_EXPLORATION = 0.03, 0.8
 NEW_REGION = 6.0  # what a find in a new region counts beyond one
-SPARE = 10
+SPARE = 5
 N_DRAWS = 1_000
-SHARPNESS = 1.0
+SHARPNESS = 2.0
 
 ARMS: dict[str, type[QueryStrategy]] = {
     arm.name: arm for arm in (Top, Similar, Margin, Lookout, Unlike, Contrast, Coverage, RandomSampling)
@@ -60,8 +60,8 @@ class Auto(QueryStrategy):
     """A mixture: most likely members, more like the known ones, the boundary, and four ways to explore.
 
     Every place of the queue goes to an arm at random, with the probability of its share. The share of
-    exploration is ``v / (u + v)``: what an exploring label has found lately, a find in a new region
-    counting fourfold, against what an exploiting one has found; so it grows as the known region runs dry,
+    exploration is ``v² / (u² + v²)``: what an exploring label has found lately, a find in a new region
+    counting sevenfold, against what an exploiting one has found; so it grows as the known region runs dry,
     and falls where exploring finds nothing. A find is in a new region when it is farther from every
     earlier one than that one's 20th neighbour. Within both kinds, shares are the probabilities of being
     the best arm under Beta posteriors (Thompson, 1933; after Zhang et al., TAILOR, 2023), with a floor;
@@ -149,7 +149,7 @@ class Auto(QueryStrategy):
         places = draw_arms(shares, n, rng)
         if hasattr(learner, "predict_proba"):
             learner = RememberingLearner(learner)
-        offers = {arm: self._offers(arm, learner, X_pool, places.count(arm), rng) for arm in dict.fromkeys(places)}
+        offers = {arm: self._offers(arm, learner, X_pool, (places.count(arm) + SPARE, n), rng) for arm in shares}
         chosen: dict[int, tuple[float, str]] = {}
         for arm in places:
             fresh = next(((p, s) for p, s in offers[arm] if p not in chosen), None)
@@ -158,17 +158,21 @@ class Auto(QueryStrategy):
         return shares, _with_random(chosen, shares, len(X_pool), n, rng)
 
     def _offers(
-        self, arm: str, learner: Any, X_pool: Any, n: int, rng: np.random.Generator
+        self, arm: str, learner: Any, X_pool: Any, sizes: tuple[int, ...], rng: np.random.Generator
     ) -> Iterator[tuple[int, float]]:
-        """What an arm would ask, best first; more than its places, for others may ask the same."""
+        """What an arm would ask, best first; it is asked again for more when others have asked the same."""
         strategy = ARMS[arm].from_brief(self.brief)
-        narrowed = strategy.needs_model and self.subpool is not None
-        candidates = view(X_pool, self.subpool) if narrowed and self.subpool is not None else X_pool
-        positions, scores = strategy(learner, candidates, min(2 * n + SPARE, len(candidates)), random_state=rng)
-        if narrowed and self.subpool is not None:
-            positions = self.subpool[positions]
-        real = np.isnan(scores) | (scores > -np.inf)  # what an arm filled up at random is drawn, and named, so
-        return iter(list(zip(positions[real].tolist(), scores[real].tolist(), strict=True)))
+        narrowed = self.subpool if strategy.needs_model else None
+        candidates = X_pool if narrowed is None else view(X_pool, narrowed)
+        offered: set[int] = set()
+        for size in sizes:
+            positions, scores = strategy(learner, candidates, min(size, len(candidates)), random_state=rng)
+            positions = positions if narrowed is None else narrowed[positions]
+            for position, score in zip(positions.tolist(), scores.tolist(), strict=True):
+                # What an arm filled up at random has the score −inf: the mixture draws, and names, that itself.
+                if position not in offered and not np.isneginf(score):
+                    offered.add(position)
+                    yield position, score
 
 
 def _with_random(
@@ -177,11 +181,12 @@ def _with_random(
 ) -> Proposals:  # fmt: skip
     """The choices, and random items where the arms had no more to offer."""
     positions = np.fromiter(chosen, np.int64, len(chosen))
-    rest = np.setdiff1d(np.arange(n_items), positions)
-    drawn = rng.choice(rest, n - len(positions), replace=False)
+    drawn = np.empty(0, np.int64)
+    if len(positions) < n:
+        drawn = rng.choice(np.setdiff1d(np.arange(n_items), positions), n - len(positions), replace=False)
     arms = [arm for _, arm in chosen.values()]
     is_random = np.array([arm == RandomSampling.name for arm in arms] + [True] * len(drawn), bool)
-    chance = is_random.sum() / max(len(rest) + is_random.sum() - len(drawn), 1)
+    chance = is_random.sum() / max(n_items - np.count_nonzero(~is_random), 1)
     scores = np.r_[[score for score, _ in chosen.values()], np.full(len(drawn), np.nan)]
     return Proposals(
         np.r_[positions, drawn].astype(np.int64),

@@ -269,8 +269,7 @@ class _Turn:
             self.shares[RandomSampling.name] = own + (random_share if self.shares else 1.0)
         n_random = n - len(chosen.positions)
         # Random items speak for all that have no label, duplicates of labelled ones included.
-        unlabelled = self.pool.available(self.labels.rows, self.labels.excluded)
-        rest = np.setdiff1d(unlabelled, self.rows[chosen.positions], assume_unique=True)
+        rest = self.pool.available(self.labels.rows, self.labels.excluded, self.rows[chosen.positions])
         drawn = self.rng.choice(rest, n_random, replace=False)
         return self._interleaved(chosen, drawn, n_random / max(len(rest), 1))
 

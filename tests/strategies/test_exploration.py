@@ -75,15 +75,27 @@ def test_farthest_first_by_hand():
     np.testing.assert_allclose(scores, [11, 4, 1, 1])
 
 
-def test_what_is_remembered_of_labels_does_not_change_the_answer(bulk):
+@pytest.mark.parametrize("over", ["pool", "sketch"])
+def test_what_is_remembered_of_labels_does_not_change_the_answer(bulk, over):
     landscape = Landscape(bulk)
     for stop in (3, 10, 5, 0, 200):
         given = bulk[100 : 100 + stop]
-        fresh = Landscape(bulk).distance_to(given)
-        np.testing.assert_array_equal(landscape.distance_to(given), fresh)
+        fresh = Landscape(bulk).reach(given, "labelled", over)
+        np.testing.assert_allclose(landscape.reach(given, "labelled", over), fresh, atol=2e-3)
         if stop:
             brute = np.sqrt(((bulk[:, None] - given[None]) ** 2).sum(axis=2)).min(axis=1)
             np.testing.assert_allclose(fresh, brute, atol=2e-3)
+
+
+def test_of_many_labels_the_same_part_counts_whatever_their_order(bulk, monkeypatch):
+    from rareloop.strategies import landscape as module
+
+    monkeypatch.setattr(module, "MOST_REACHED", 20)
+    first = Landscape(bulk).reach(bulk[:300], "labelled")
+    np.testing.assert_array_equal(first, Landscape(bulk).reach(bulk[:300][::-1], "labelled"))
+    every = np.sqrt(((bulk[:, None] - bulk[None, :300]) ** 2).sum(axis=2)).min(axis=1)
+    assert (first >= every - 2e-3).all()
+    assert (first[:300] < 1e-2).sum() == 20
 
 
 def test_coverage_goes_through_the_cells_before_it_comes_back():
@@ -106,7 +118,7 @@ def test_coverage_goes_through_the_cells_before_it_comes_back():
 def test_a_large_pool_is_sketched(explorer, monkeypatch):
     from rareloop.strategies import landscape as module
 
-    monkeypatch.setattr(module, "SCORED_SAMPLE", 400)
+    monkeypatch.setattr(module, "CELL_SAMPLE", 400)
     monkeypatch.setattr(module, "SKETCH_SAMPLE", 200)
     X = np.random.default_rng(0).normal(size=(2_000, 60)).astype(np.float32)
     landscape = Landscape(X, "cosine")
@@ -118,7 +130,8 @@ def test_a_large_pool_is_sketched(explorer, monkeypatch):
         labelled(X[:3], np.zeros(3)), Rows(X, rows), 30, random_state=np.random.default_rng(0)
     )
     assert len(set(positions.tolist())) == 30
-    assert np.isin(rows[positions[scores > -np.inf]], landscape.rows).all()
+    known = np.union1d(landscape.rows, landscape.sketch_rows)
+    assert np.isin(rows[positions[scores > -np.inf]], known).all()
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 25])
