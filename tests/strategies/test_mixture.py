@@ -11,7 +11,6 @@ from rareloop.strategies.mixture import (
     EXPLORING,
     FIRST_LOOK,
     LEAST_EXPLOITER,
-    LEAST_EXPLORATION,
     LEAST_EXPLORER,
     MOST_EXPLORATION,
     in_new_region,
@@ -61,7 +60,7 @@ def test_shares_are_a_distribution_with_floors():
         by_arm = shares(labels)
         assert sum(by_arm.values()) == pytest.approx(1)
         assert set(by_arm) <= set(ARMS)
-        assert LEAST_EXPLORATION <= explored(by_arm) <= MOST_EXPLORATION
+        assert 0 < explored(by_arm) <= MOST_EXPLORATION
         for arm in EXPLORING:
             assert by_arm[arm] >= LEAST_EXPLORER * explored(by_arm) - 1e-12
         assert min(by_arm["top"], by_arm["similar"]) >= LEAST_EXPLOITER * 0.9 * (1 - explored(by_arm))
