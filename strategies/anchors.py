@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 
 from .base import Brief, QueryStrategy
-from .retrieval import Metric, nearest
+from .retrieval import Index, Metric
 from .subpools import Subpool, Subpooled
 from .uncertainty import Margin
 
@@ -26,7 +26,7 @@ class Anchors(Subpooled):
     ----------
     base
         The strategy that is asked; margin sampling by default.
-    metric
+    metric, index
         See `Subpooled`.
 
     Examples
@@ -49,8 +49,9 @@ class Anchors(Subpooled):
         n_neighbors: int = 50,
         subpool_size: int = 1000,
         metric: Metric = "euclidean",
+        index: Index | None = None,
     ) -> None:
-        super().__init__(Margin() if base is None else base, metric)
+        super().__init__(Margin() if base is None else base, metric, index)
         self.n_anchors = n_anchors
         self.n_neighbors = n_neighbors
         self.subpool_size = subpool_size
@@ -63,7 +64,7 @@ class Anchors(Subpooled):
     def subpool(self, X_training: Any, y_training: Any, X_pool: Any, rng: np.random.Generator) -> Subpool:
         """Choose the candidates, most similar to their anchors first; touches the whole pool."""
         anchors = self._choose_anchors(np.asarray(X_training), np.asarray(y_training), rng)
-        distances, positions = nearest(X_pool, anchors, self.n_neighbors, self.metric)
+        distances, positions = self.nearest(X_pool, anchors, self.n_neighbors)
         found, inverse = np.unique(positions.ravel(), return_inverse=True)
         total = np.bincount(inverse.ravel(), weights=self.similarity(distances).ravel())
         mean = total / np.bincount(inverse.ravel())

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .duplicates import equal_rows
 from .landscape import Landscape
-from .retrieval import Metric
+from .retrieval import Index, Metric, make_index
 from .rows import blocks
 
 PLANE_SAMPLE = 100_000
@@ -30,10 +30,17 @@ class Pool:
             raise ValueError(f"a pool needs items and features, not an array of shape {X.shape}")
         self.X = X
         self._landscapes: dict[Metric, Landscape] = {}
+        self._indices: dict[Metric, Index] = {}
 
     def landscape(self, metric: Metric = "euclidean") -> Landscape:
         """What is known of the pool without labels; kept, so that it is worked out once."""
         return self._landscapes.setdefault(metric, Landscape(self.X, metric))
+
+    def index(self, metric: Metric = "euclidean") -> Index:
+        """What finds the nearest items: exact, or an index above a size; kept. Touches the whole pool."""
+        if metric not in self._indices:
+            self._indices[metric] = make_index(self.X, metric)
+        return self._indices[metric]
 
     @cached_property
     def equals(self) -> NDArray[np.int32] | None:

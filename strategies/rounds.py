@@ -32,7 +32,7 @@ from .priors import (
 from .queries import QueryList
 from .reasons import Reason, explain
 from .registry import STRATEGIES, make_strategy
-from .retrieval import Metric
+from .retrieval import Index, Metric
 from .rows import Rows
 from .seals import Seals
 from .settings import RoundSettings
@@ -49,7 +49,8 @@ class Round:
     """What one round found and asks.
 
     Arrays over classes have shape ``(n_classes,)`` and NaN where a value is unknown. `shown_probabilities`
-    is ``(n_queries, n_classes)`` after the correction in force. `reasons` has one entry a query. `arms`
+    is ``(n_queries, n_classes)`` after the correction in force. `retrieval` says how the neighbours of a
+    subpool were found, and what share of them. `reasons` has one entry a query. `arms`
     says of each arm its ``share`` of the queries, and how many labels it ``asked`` for and wanted items
     it ``found`` so far. `duplicates` are pairs of an unlabelled row and a labelled row with the same
     features: they are not asked. `estimator` is None before two classes have a label.
@@ -68,6 +69,7 @@ class Round:
     n_available: int
     n_scored: int
     subpool_size: int | None
+    retrieval: str | None
     arms: list[dict[str, Any]]
     duplicates: Duplicates
     metrics: list[dict[str, Any]]
@@ -174,6 +176,7 @@ class _Turn:
         self.subpool_size: int | None = None
         self.n_scored = len(self.rows)
         self.query_correction = Correction.NONE
+        self.retrieval: str | None = None
         self.shares: dict[str, float] = {}
         metric: Metric = settings.metric  # type: ignore[assignment]
         self.brief = Brief(
@@ -216,6 +219,7 @@ class _Turn:
             n_available=len(self.rows),
             n_scored=self.n_scored,
             subpool_size=self.subpool_size,
+            retrieval=self.retrieval,
             arms=self._arms(),
             duplicates=self.duplicates,
             metrics=metrics,
@@ -359,7 +363,9 @@ class _Turn:
         ):
             return Auto(self.brief), Auto.name
         if self._wrapper is Seals:
-            return Seals(strategy, metric=self.brief.metric, classes=settings.wanted or None), f"seals: {name}"
+            index = self._index()
+            seals = Seals(strategy, metric=index.metric, classes=settings.wanted or None, index=index)
+            return seals, f"seals: {name}"
         too_large = len(self.rows) > settings.anchors_above and not self.spec.fast
         if isinstance(strategy, Auto):
             return (Auto(self.brief, self._subpool()) if too_large else strategy), name
@@ -370,8 +376,18 @@ class _Turn:
     def _anchors(self, strategy: Any = None) -> Anchors:
         settings = self.settings
         return Anchors(
-            strategy, settings.n_anchors, settings.n_neighbors, settings.subpool_size, self.brief.metric
+            strategy,
+            settings.n_anchors,
+            settings.n_neighbors,
+            settings.subpool_size,
+            self.brief.metric,
+            self._index(),
         )
+
+    def _index(self) -> Index:
+        index = self.pool.index(self.brief.metric)
+        self.retrieval = index.note
+        return index
 
     def _subpool(self) -> NDArray[np.int64]:
         """What a slow model scores for `auto`: the neighbours of anchors, and random items."""

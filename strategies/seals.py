@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .base import Brief, QueryStrategy, rarest_class
-from .retrieval import Metric, nearest
+from .retrieval import Index, Metric
 from .subpools import Subpool, Subpooled
 from .uncertainty import Margin
 
@@ -51,8 +51,9 @@ class Seals(Subpooled):
         subpool_size: int = 10_000,
         metric: Metric = "euclidean",
         classes: Sequence[Any] | None = None,
+        index: Index | None = None,
     ) -> None:
-        super().__init__(Margin() if base is None else base, metric)
+        super().__init__(Margin() if base is None else base, metric, index)
         self.n_neighbors = n_neighbors
         self.subpool_size = subpool_size
         self.classes = classes
@@ -76,7 +77,7 @@ class Seals(Subpooled):
                 if n_found >= self.subpool_size:
                     break
                 chunk = group[start : start + CHUNK]
-                distances, positions = nearest(X_pool, X[chunk], self.n_neighbors, self.metric)
+                distances, positions = self.nearest(X_pool, X[chunk], self.n_neighbors)
                 # The first neighbour of each comes before the second of any.
                 in_turn = positions.T.ravel()
                 in_turn = in_turn[np.sort(np.unique(in_turn, return_index=True)[1])]

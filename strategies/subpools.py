@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .base import Queries, QueryStrategy, generator, labelled_items
-from .retrieval import Metric
-from .rows import view
+from .retrieval import Index, Metric, Neighbours, nearest
+from .rows import Rows, view
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,17 @@ class Subpooled(QueryStrategy):
         The strategy that is asked.
     metric
         Euclidean, with similarity ``1 / (1 + distance)``, or cosine, with ``1 − distance``.
+    index
+        Of the pool, in the same metric; exact search without one.
     """
 
     #: How many candidates the last call had.
     last_subpool_size: int = 0
 
-    def __init__(self, base: QueryStrategy, metric: Metric = "euclidean") -> None:
+    def __init__(self, base: QueryStrategy, metric: Metric = "euclidean", index: Index | None = None) -> None:
         self.base = base
         self.metric: Metric = metric
+        self.index = index
 
     @abstractmethod
     def subpool(self, X_training: Any, y_training: Any, X_pool: Any, rng: np.random.Generator) -> Subpool:
@@ -56,6 +59,12 @@ class Subpooled(QueryStrategy):
         X_pool
             The items that can be asked, ``(n_items, n_features)``.
         """
+
+    def nearest(self, X_pool: Any, vectors: NDArray[Any], k: int) -> Neighbours:
+        """The k candidates nearest to each vector: distances and positions; see `retrieval.nearest`."""
+        if self.index is not None and isinstance(X_pool, Rows) and X_pool.matrix is self.index.X:
+            return self.index.nearest(vectors, k, X_pool.index)
+        return nearest(X_pool, vectors, k, self.metric)
 
     def similarity(self, distances: NDArray[np.floating]) -> NDArray[np.floating]:
         """Similarities of distances in the metric, of the same shape."""

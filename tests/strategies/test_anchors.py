@@ -79,3 +79,22 @@ def test_a_small_subpool_is_filled_up_at_random(learner):
     assert len(set(positions.tolist())) == 4
     assert np.isneginf(scores[2:]).all()
     assert np.isfinite(scores[:2]).all()
+
+
+@pytest.mark.parametrize("strategy", ["anchors", "seals"])
+def test_a_round_uses_the_index_of_a_large_pool_and_says_what_it_misses(strategy, monkeypatch):
+    pytest.importorskip("faiss")
+    from rareloop.strategies import Labels, RoundSettings, retrieval, run_round
+    from rareloop.strategies.pool import Pool
+
+    X = np.random.default_rng(0).normal(size=(4_000, 8)).astype(np.float32)
+    rows = np.arange(40)
+    labels = Labels(rows, (rows < 5).astype(np.int64), np.zeros(40, bool), np.empty(0, np.int64), 2)
+    settings = RoundSettings(strategy=strategy, base="top", wanted=(1,), random_share=0.0)
+    exact = run_round(Pool(X), labels, settings, np.random.default_rng(0))
+    assert exact.retrieval == "exact search"
+    monkeypatch.setattr(retrieval.make_index, "__defaults__", ("euclidean", 1_000))
+    indexed = run_round(Pool(X), labels, settings, np.random.default_rng(0))
+    assert "approximate search" in indexed.retrieval
+    assert len(np.intersect1d(exact.queries.rows, indexed.queries.rows)) > 40
+    assert indexed.queries.strategy[0] == f"{strategy}: top"
