@@ -84,7 +84,7 @@ class Similar(QueryStrategy):
 
     One nearest neighbour against the others: the score is ``d₋ / (d₊ + d₋)``, with the distances to the
     nearest labelled item of the classes looked for and of the others; without others, ``−d₊``. Distances
-    are those of the landscape: in at most 50 principal axes, to at most 500 labelled items of each kind.
+    are those of the landscape: in 50 principal axes above 64 features, to at most 500 labelled items of each kind.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from .rows import Rows, blocks
 
 CELL_SAMPLE = 100_000
 SKETCH_SAMPLE = 20_000
-MAX_AXES = 50
+MAX_AXES, PROJECTED_ABOVE = 50, 64
 KEPT_BYTES = 2**30
 MOST_REACHED = 500
 REGION, AROUND = 20, 50
@@ -36,7 +36,7 @@ class Neighbourhood(NamedTuple):
 class Landscape:
     """Facts about a pool that do not change with the labels; each is worked out once, when first asked for.
 
-    Distances are measured in at most 50 principal axes. Most facts hold for a sketch of at most 20,000
+    Distances are measured in 50 principal axes where there are more than 64 features. Most facts hold for a sketch of at most 20,000
     items, drawn at random, so that their cost does not grow with the pool. They depend on nothing but
     the matrix.
 
@@ -89,7 +89,7 @@ class Landscape:
     def _axes(self) -> PCA | None:
         """The principal axes of the sketch; None where the features are few enough as they are."""
         values = self.values(self.sketch_rows)
-        if values.shape[1] <= MAX_AXES or len(values) <= MAX_AXES:
+        if values.shape[1] <= PROJECTED_ABOVE or len(values) <= MAX_AXES:
             return None
         return PCA(MAX_AXES, svd_solver="randomized", random_state=0).fit(values)
 

@@ -120,7 +120,7 @@ def test_a_large_pool_is_sketched(explorer, monkeypatch):
 
     monkeypatch.setattr(module, "CELL_SAMPLE", 400)
     monkeypatch.setattr(module, "SKETCH_SAMPLE", 200)
-    X = np.random.default_rng(0).normal(size=(2_000, 60)).astype(np.float32)
+    X = np.random.default_rng(0).normal(size=(2_000, 70)).astype(np.float32)
     landscape = Landscape(X, "cosine")
     assert len(landscape.rows) == 400
     assert len(landscape.sketch_rows) == 200
