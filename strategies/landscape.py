@@ -36,9 +36,9 @@ class Neighbourhood(NamedTuple):
 class Landscape:
     """Facts about a pool that do not change with the labels; each is worked out once, when first asked for.
 
-    Distances are measured in 50 principal axes where there are more than 64 features. Most facts hold for a sketch of at most 20,000
-    items, drawn at random, so that their cost does not grow with the pool. They depend on nothing but
-    the matrix.
+    Distances are measured in 50 principal axes where there are more than 64 features. Most facts hold for
+    a sketch of at most 20,000 items, drawn at random, so that their cost does not grow with the pool.
+    They depend on nothing but the matrix.
 
     Parameters
     ----------

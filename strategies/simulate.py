@@ -37,6 +37,7 @@ def simulate(
     wanted: Sequence[int],
     start: Start = "warm",
     parts: NDArray[np.int64] | None = None,
+    measure_rounds: bool = True,
     on_round: Callable[[dict[str, Any]], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Label a pool by its true classes until the budget is spent.
@@ -66,6 +67,8 @@ def simulate(
     parts
         The sub-cluster of each item, ``(n_items,)``, −1 where it is not wanted. Without them, the parts
         are the wanted classes when there are several, and the clusters of a biased start.
+    measure_rounds
+        Whether every round is measured on the rows held out, or the last one only.
     on_round
         Called with each record.
 
@@ -75,7 +78,7 @@ def simulate(
         One a round, JSON-able: ``n_labels``; ``n_items`` (in the pool); ``n_found`` (wanted items
         labelled) of ``n_total``; ``n_parts_found`` of ``n_parts`` (0 where there are no parts);
         ``average_precision`` and ``f1`` on the rows held out (means over the wanted classes, NaN without
-        a model); ``seconds_fit`` and ``seconds_query``; ``arms``, for each arm how many labels it has
+        a model, or where the round is not measured); ``seconds_fit`` and ``seconds_query``; ``arms``, for each arm how many labels it has
         asked so far and how many of those were wanted, with ``start`` for the first ones; ``hits``, the
         places, from 1, of the wanted items in the order of labelling since the record before (see
         `labels_to`); ``messages`` of the round.
@@ -99,7 +102,9 @@ def simulate(
         uniform = np.array([arm == "random" for arm in arms], bool)
         labels = Labels(rows, y[rows], uniform, np.empty(0, np.int64), n_classes, arms, rounds)
         result = run_round(pool, labels, settings, rng)
-        precision, f1 = _measures(result.estimator, X_test, y_test, truth.wanted)
+        asked = result.queries.rows[: n_labels - len(rows)]
+        measured = measure_rounds or not len(asked)
+        precision, f1 = _measures(result.estimator if measured else None, X_test, y_test, truth.wanted)
         records.append(
             _counts(truth, labels, n_told)
             | {
@@ -113,7 +118,6 @@ def simulate(
         if on_round is not None:
             on_round(records[-1])
         n_told = len(rows)
-        asked = result.queries.rows[: n_labels - len(rows)]
         if not len(asked):
             return records
         arms += result.queries.strategy[: len(asked)]

@@ -64,7 +64,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=100)
     parser.add_argument("--labels", type=int, default=500, help="the budget; cold starts have 300")
-    parser.add_argument("--batch", type=int, default=10)
+    parser.add_argument("--batch", type=int, default=25)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="of the data; see sets.py")
     parser.add_argument("--keep", type=Path, help="runs are added to this file, and not made again")
@@ -103,7 +103,7 @@ def _run(job: Job, subject: Any, pool: Pool, strategy: str) -> dict[str, Any]:
     records = simulate(
         pool, subject.y, subject.X_test, subject.y_test, settings=settings, n_labels=job.n_labels,
         batch=job.batch, seed=job.seed, wanted=subject.wanted, start=job.start,  # type: ignore[arg-type]
-        parts=subject.parts if subject.parts.max() > 0 else None,
+        parts=subject.parts if subject.parts.max() > 0 else None, measure_rounds=False,
     )  # fmt: skip
     last, hits = records[-1], [hit for record in records for hit in record["hits"]]
     return {
