@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from sklearn.neighbors import NearestNeighbors
 
 from .base import Brief, Queries, QueryStrategy, generator, labelled_items, rarest_class
+from .landscape import Landscape
 from .retrieval import Metric, nearest, unit
 
 GRAPH_SIZE = 10_000
@@ -51,6 +52,8 @@ class ActiveSearch(QueryStrategy):
         γ, the probability of an item of which nothing is known: a guess of the prevalence.
     metric
         In which items are near each other.
+    landscape
+        Of the pool, in whose axes distances cost less than in many features.
 
     Raises
     ------
@@ -70,6 +73,7 @@ class ActiveSearch(QueryStrategy):
         n_neighbors: int = 30,
         gamma: float = 0.01,
         metric: Metric = "euclidean",
+        landscape: Landscape | None = None,
     ) -> None:
         for setting, value in (("budget", budget), ("n_neighbors", n_neighbors)):
             if value < 1:
@@ -81,12 +85,13 @@ class ActiveSearch(QueryStrategy):
         self.n_neighbors = n_neighbors
         self.gamma = gamma
         self.metric: Metric = metric
+        self.landscape = landscape
 
     @classmethod
     def from_brief(cls, brief: Brief) -> ActiveSearch:
         """For the classes that are looked for, with the labels that are left, in the metric of the pool."""
         budget = DEFAULT_BUDGET if brief.n_left is None else brief.n_left
-        return cls(brief.wanted or None, budget=budget, metric=brief.metric)
+        return cls(brief.wanted or None, budget=budget, metric=brief.metric, landscape=brief.landscape)
 
     def __call__(
         self,
@@ -137,7 +142,9 @@ class ActiveSearch(QueryStrategy):
         points = np.asarray(values, np.float32)
         if len(members):
             points = np.concatenate([points, np.asarray(X, np.float32)])
-        if self.metric == "cosine":
+        if self.landscape is not None:
+            points = self.landscape.project(points)
+        elif self.metric == "cosine":
             points = unit(points)
         k = min(self.n_neighbors, len(points) - 1)
         if k < 1:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .labels import Labels
 from .rows import blocks
+
+if TYPE_CHECKING:
+    from .pool import Pool
+
+Duplicates = tuple[tuple[int, int], ...]
+MOST_PAIRS = 100_000
 
 
 def equal_rows(X: Any) -> NDArray[np.int32] | None:
@@ -74,3 +81,18 @@ def twins_of(groups: NDArray[np.int32], rows: NDArray[np.int64], labelled: NDArr
     known = labelled[groups[labelled] >= 0]
     first[groups[known[::-1]]] = known[::-1]
     return first[groups[rows]]
+
+
+def askable(pool: Pool, labels: Labels) -> tuple[NDArray[np.int64], Duplicates]:
+    """Rows that can be asked, and pairs of a row that is not, and a labelled row with the same features.
+
+    Of the pairs at most 100,000 are listed. Where nothing but duplicates is left, they are asked after all.
+    """
+    rows = pool.available(labels.rows, labels.excluded)
+    equal = duplicates_of(pool.equals, rows, labels.rows)
+    if pool.equals is None or not equal.any():
+        return rows, ()
+    held_back = rows[equal][:MOST_PAIRS]
+    twins = twins_of(pool.equals, held_back, labels.rows)
+    pairs = tuple(zip(held_back.tolist(), twins.tolist(), strict=True))
+    return (rows if equal.all() else rows[~equal]), pairs

@@ -14,6 +14,7 @@ from scipy.special import expit, logit, softmax
 from scipy.stats import beta
 
 from .base import Queries, QueryStrategy, class_labels, generator
+from .labels import Labels
 from .rows import predict_proba
 
 MATCH_SAMPLE = 50_000
@@ -106,6 +107,41 @@ def prevalence_from_ranges(ranges: Sequence[tuple[int, float, float]], others: N
     weights = np.where(free, np.maximum(others, 1e-12), 0.0)
     point = np.where(free, max(left, 1e-9) * weights / max(weights.sum(), 1e-300), point)
     return Prevalence(point / point.sum(), low, high)
+
+
+def prevalence_in_force(
+    labels: Labels,
+    n_items: int,
+    ranges: Sequence[tuple[int, float, float]],
+    min_uniform: int,
+    others: NDArray[np.float64],
+) -> tuple[Prevalence, str]:
+    """The prevalence and where it comes from: the user's own ranges, random labels, or nowhere.
+
+    Parameters
+    ----------
+    labels, n_items
+        What is labelled, of how many items.
+    ranges
+        The user's own: class index, low and high share.
+    min_uniform
+        How many uniformly drawn labels it takes to estimate the prevalence from them.
+    others
+        Shares by which classes without a range divide the rest while there are no such labels, ``(n_classes,)``.
+    """
+    n, n_uniform = labels.n_classes, int(labels.uniform.sum())
+    measured: Prevalence | None = None
+    if n_uniform >= min_uniform:
+        known = np.bincount(labels.classes[~labels.uniform], minlength=n)
+        measured = prevalence_from_uniform(labels.classes[labels.uniform], n, known, n_items)
+    given = tuple(entry for entry in ranges if entry[0] < n)
+    if given:
+        base = np.nan_to_num(others, nan=1.0 / n) if measured is None else measured.point
+        return prevalence_from_ranges(given, base), "given by you"
+    if measured is not None:
+        return measured, f"from {n_uniform:,} labels drawn at random"
+    unknown = Prevalence(*(np.full(n, np.nan) for _ in range(3)))
+    return unknown, f"unknown ({n_uniform} of {min_uniform} random labels; give your own guess until then)"
 
 
 # ---- corrections ------------------------------------------------------------------------------------

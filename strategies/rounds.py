@@ -17,17 +17,15 @@ from .anchors import Anchors
 from .base import Brief, Queries, QueryStrategy, RandomSampling
 from .classifiers import classifier_spec
 from .crossval import cross_validate
-from .duplicates import duplicates_of, twins_of
+from .duplicates import Duplicates, askable
 from .labels import Labels
 from .mixture import Auto, Proposals
 from .pool import Pool
 from .priors import (
     Correction,
-    Prevalence,
     class_prior,
     correct,
-    prevalence_from_ranges,
-    prevalence_from_uniform,
+    prevalence_in_force,
 )
 from .queries import QueryList
 from .reasons import Reason, explain
@@ -40,7 +38,6 @@ from .subpools import Subpooled
 
 __all__ = ["Labels", "QueryList", "Round", "RoundSettings", "run_round"]
 
-Duplicates = tuple[tuple[int, int], ...]
 RANDOM_SUBPOOL = 2_000
 
 
@@ -103,21 +100,6 @@ def run_round(pool: Pool, labels: Labels, settings: RoundSettings, rng: np.rando
     return _Turn(pool, labels, settings, rng).run()
 
 
-def _askable(pool: Pool, labels: Labels) -> tuple[NDArray[np.int64], Duplicates]:
-    """Rows that can be asked, and those that are not because a labelled row has the same features.
-
-    Where nothing but duplicates is left, they are asked after all.
-    """
-    rows = pool.available(labels.rows, labels.excluded)
-    equal = duplicates_of(pool.equals, rows, labels.rows)
-    if pool.equals is None or not equal.any():
-        return rows, ()
-    held_back = rows[equal]
-    twins = twins_of(pool.equals, held_back, labels.rows)
-    pairs = tuple(zip(held_back.tolist(), twins.tolist(), strict=True))
-    return (rows if equal.all() else rows[~equal]), pairs
-
-
 class _Clock:
     """Seconds by name."""
 
@@ -129,29 +111,6 @@ class _Clock:
         began = time.perf_counter()
         yield
         self.seconds[name] += time.perf_counter() - began
-
-
-def _prevalence(
-    pool: Pool, labels: Labels, settings: RoundSettings, others: NDArray[np.float64]
-) -> tuple[Prevalence, str]:
-    """The prevalence in force and where it comes from: the user, random labels, or nowhere."""
-    n = labels.n_classes
-    unknown = Prevalence(*(np.full(n, np.nan) for _ in range(3)))
-    n_uniform = int(labels.uniform.sum())
-    measured = unknown
-    if n_uniform >= settings.min_uniform:
-        known = np.bincount(labels.classes[~labels.uniform], minlength=n)
-        measured = prevalence_from_uniform(labels.classes[labels.uniform], n, known, pool.n_items)
-    given = tuple(entry for entry in settings.prevalence if entry[0] < n)
-    if given:
-        base = measured.point if n_uniform >= settings.min_uniform else np.nan_to_num(others, nan=1.0 / n)
-        return prevalence_from_ranges(given, base), "given by you"
-    if n_uniform >= settings.min_uniform:
-        return measured, f"from {n_uniform:,} labels drawn at random"
-    return (
-        unknown,
-        f"unknown ({n_uniform} of {settings.min_uniform} random labels; give your own guess until then)",
-    )
 
 
 @dataclass(frozen=True)
@@ -171,7 +130,7 @@ class _Turn:
         self.messages: list[str] = []
         self.spec = classifier_spec(settings.classifier)
         self.X = np.asarray(pool.X[labels.rows])
-        self.rows, self.duplicates = _askable(pool, labels)
+        self.rows, self.duplicates = askable(pool, labels)
         self.candidates = Rows(pool.X, self.rows)
         self.subpool_size: int | None = None
         self.n_scored = len(self.rows)
@@ -197,7 +156,9 @@ class _Turn:
             learner = self._fit()
         unknown = np.full(n_classes, np.nan)
         prior = unknown if learner is None else class_prior(labels.classes, n_classes)
-        prevalence, source = _prevalence(self.pool, labels, self.settings, prior)
+        prevalence, source = prevalence_in_force(
+            labels, self.pool.n_items, self.settings.prevalence, self.settings.min_uniform, prior
+        )
         self.known_prevalence = prevalence.point if np.isfinite(prevalence.point).all() else None
         with self.clock.measure("query"):
             queries = self._queries(learner)
@@ -406,7 +367,8 @@ class _Turn:
         ]
 
     def _reasons(self, queries: QueryList) -> tuple[Reason, ...]:
-        return explain(self.brief.landscape, queries.rows, self.labels.rows, self.labels.classes)
+        landscape = self.pool.landscape(self.brief.metric)
+        return explain(landscape, queries.rows, self.labels.rows, self.labels.classes)
 
     # ---- what is shown ---------------------------------------------------------------------------
 

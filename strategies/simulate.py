@@ -78,10 +78,10 @@ def simulate(
         One a round, JSON-able: ``n_labels``; ``n_items`` (in the pool); ``n_found`` (wanted items
         labelled) of ``n_total``; ``n_parts_found`` of ``n_parts`` (0 where there are no parts);
         ``average_precision`` and ``f1`` on the rows held out (means over the wanted classes, NaN without
-        a model, or where the round is not measured); ``seconds_fit`` and ``seconds_query``; ``arms``, for each arm how many labels it has
-        asked so far and how many of those were wanted, with ``start`` for the first ones; ``hits``, the
-        places, from 1, of the wanted items in the order of labelling since the record before (see
-        `labels_to`); ``messages`` of the round.
+        a model, or where the round is not measured); ``seconds_fit`` and ``seconds_query``; ``arms``, for
+        each arm how many labels it has asked so far and how many of those were wanted, with ``start`` for
+        the first ones; ``hits``, the places, from 1, of the wanted items in the order of labelling since
+        the record before (see `labels_to`); ``messages`` of the round.
 
     Raises
     ------

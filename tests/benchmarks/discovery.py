@@ -188,12 +188,16 @@ def _cold_table(runs: pd.DataFrame) -> list[str]:
     for name, of_set in runs.groupby("set", sort=False):
         by = dict(tuple(of_set.groupby("strategy")))
         cells = [
-            f"{_labels(by[s]['first'].median())} / {_labels(by[s]['first'].quantile(0.8, 'higher'))}, "
+            f"{_labels(float(by[s]['first'].median()))} / {_labels(_quantile(by[s]['first'], 0.8))}, "
             f"{by[s]['found'].mean():.1f}" if s in by else "–"
             for s in strategies
         ]  # fmt: skip
         rows.append(f"| {name} ({of_set['total'].mean():.0f}) | {' | '.join(cells)} |")
     return rows
+
+
+def _quantile(values: pd.Series, share: float) -> float:
+    return float(np.quantile(values, share, method="higher"))
 
 
 def _labels(value: float) -> str:
@@ -204,14 +208,14 @@ def goals(frame: pd.DataFrame) -> list[str]:
     """Each goal with what was measured, and whether it is met."""
     out = [""]
     for (start, name), runs in frame.groupby(["start", "set"], sort=False):
-        by = {s: r.set_index("seed")["found"].sort_index() for s, r in runs.groupby("strategy")}
+        by = {str(s): r.set_index("seed")["found"].sort_index() for s, r in runs.groupby("strategy")}
         if "auto" not in by:
             continue
         if start == "cold":
             out += _cold_goals(str(name), runs)
             continue
         singles = {s: found for s, found in by.items() if s != "auto"}
-        best = max(singles, key=lambda s: singles[s].mean())
+        best = max(singles, key=lambda s: float(singles[s].mean()))
         mean, error, low, high, _ = difference(by["auto"], by[best])
         spread = singles[best].std(ddof=1) / np.sqrt(len(singles[best]))
         met = mean >= -spread
