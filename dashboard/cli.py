@@ -114,7 +114,11 @@ def _add_model_flags(parser: argparse.ArgumentParser, several: bool = False) -> 
         "--classifier", metavar=f"NAME{many}", help="logistic, forest, boosting, lda, or module:object of your own"
     )
     parser.add_argument(
-        "--strategy", metavar=f"NAME{many}", help="margin, entropy, top, random, anchors, or module:function"
+        "--strategy",
+        metavar=f"NAME{many}",
+        help="auto (a mixture that follows what works), top, similar, margin, entropy, least_confidence, direct, "
+        "committee, vote_entropy, tail, search, lookout, contrast, unlike, coverage, random, anchors, seals, or "
+        "module:function of your own",
     )
 
 

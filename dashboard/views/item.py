@@ -11,18 +11,10 @@ import panel as pn
 from ...data.errors import InputError
 from ..components.labeller import Labeller
 from ..page import Page
-from ..session import Commit, LabellingSession, Queued
+from ..queue import Queued
+from ..reasons import OPENED, in_words
+from ..session import Commit, LabellingSession
 from .marks import mark
-
-REASONS = {
-    "random": "Drawn at random: such items also tell how common the classes are",
-    "isolation forest": "Unlike most of the pool",
-    "margin": "Close to the boundary between the two most likely classes",
-    "entropy": "The model is least sure about it",
-    "top": "Among the most likely members of a class that is looked for",
-    "search": "Opened by you",
-    "skipped before": "You skipped it before, and nothing else is left",
-}
 
 
 class ItemView(pn.viewable.Viewer):
@@ -74,7 +66,7 @@ class ItemView(pn.viewable.Viewer):
 
     def _show(self, row: int) -> None:
         queued = next((q for q in self.session.queue if q.row == row), None)
-        entry = {"row": row, "reason": REASONS["search"]} if queued is None else self._entry(queued)
+        entry = {"row": row, "reason": in_words(OPENED)} if queued is None else self._entry(queued)
         self.labeller.send(
             {
                 "type": "show",
@@ -84,12 +76,11 @@ class ItemView(pn.viewable.Viewer):
         )
 
     def _entry(self, queued: Queued) -> dict[str, Any]:
-        reason = REASONS.get(queued.strategy, f"Asked by {queued.strategy}")
         return {
             "row": queued.row,
             "round": queued.round,
             "n_labels": queued.n_labels,
-            "reason": f"{reason} ({queued.strategy}, place {queued.rank + 1} of its round).",
+            "reason": in_words(queued.strategy),
             "suggested": queued.suggested,
             "suggested_probability": queued.suggested_probability,
         }
