@@ -189,6 +189,10 @@ class LabellingSession(param.Parameterized):
             return {"note": note} if note else {}
         return {"status": state.status, "label": state.label, "note": self.state.notes.get(item_id)}
 
+    def asked(self, row: int) -> Queued | None:
+        """The query through which an item was asked last in this run; None when it was not."""
+        return self._asked_by.get(row)
+
     def found(self) -> dict[str, int]:
         """Labels per class in the order of the taxonomy, classes without any included."""
         counts = self.state.counts
