@@ -19,6 +19,7 @@ from ..data.export.formats import export_labels
 from ..data.roles import Roles, guess_roles
 from ..data.workspace import Workspace, workspace_folder
 from ..layouts.schema import LayoutError
+from .distances import keep_metric
 
 DEMO_FOLDER = "rareloop-demo"
 ROLE_FLAGS = ("id", "label", "label_use", "features", "shown", "text", "image", "image_kind", "classes", "rare")
@@ -367,6 +368,7 @@ def apply_role_flags(workspace: Workspace, options: argparse.Namespace) -> None:
     roles = roles_from_flags(guess_roles(workspace.table), given)
     if "classes" in given or (roles.label and roles.label_use == "start"):
         workspace.confirm(roles, given.get("classes", []), wanted=given.get("rare", []), infinite=options.infinite)
+        keep_metric(workspace)
     else:
         workspace.roles = roles
 

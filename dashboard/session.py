@@ -22,6 +22,7 @@ from ..data.roles import Roles
 from ..data.roundlog import RoundRecord
 from ..data.workspace import Workspace
 from ..strategies.rounds import Labels, Round, RoundSettings
+from .distances import keep_metric
 from .queue import Queued, queue_of, records_of, restored
 from .reasons import DUPLICATE, OPENED, SKIPPED
 from .training import RANDOM, labels_of
@@ -103,9 +104,16 @@ class LabellingSession(param.Parameterized):
             self.prepare()
 
     def confirm(
-        self, roles: Roles, classes: Sequence[str], wanted: Sequence[str] = (), infinite: str = "error"
+        self,
+        roles: Roles,
+        classes: Sequence[str],
+        wanted: Sequence[str] = (),
+        infinite: str = "error",
+        metric: str | None = None,
     ) -> None:
-        """Take the roles and classes that the user confirmed, then prepare the pool.
+        """Take the roles, classes and metric that the user confirmed, then prepare the pool.
+
+        Without a metric, it is the usual one for the features.
 
         Raises
         ------
@@ -113,6 +121,7 @@ class LabellingSession(param.Parameterized):
             When the roles do not fit the table; nothing is changed then.
         """
         self.workspace.confirm(roles, classes, wanted=wanted, infinite=infinite)
+        keep_metric(self.workspace, metric)
         self.prepare()
 
     def prepare(self) -> None:
