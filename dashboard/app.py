@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -83,6 +84,8 @@ class App:
         self.page.dark = bool(self.shell.dark_theme)
         self.page.watch(session, self._phase_changed, "phase")
         self.page.watch(session, self._show_progress, "progress")
+        self._told: set[str] = set()
+        self.page.watch(session, self._tell_messages, "report")
         self.page.watch(session, self._show_status, "report", "round_running", "committed", "taxonomy_revision")
         self._is_loaded = not self.page.is_served
         self._show_phase()
@@ -110,6 +113,8 @@ class App:
         if self._shown != "labelling":
             THREADS.submit(warm_up)  # while the user reads; a map that is there already compiles by itself
         self._phase_changed()
+        if self._shown == "labelling":
+            self._tell_messages()
 
     def _show_phase(self) -> None:
         show: dict[str, Callable[[], Any]] = {
@@ -146,6 +151,14 @@ class App:
             running=self.session.round_running,
             found=f"{found}{sum(counts.values()):,} labels",
         )
+
+    def _tell_messages(self) -> None:
+        """Show what a round has to say once, however often it says it with other numbers."""
+        for message in self.session.report.get("messages") or ():
+            kind = re.sub(r"\d+", "", message)
+            if kind not in self._told:
+                self._told.add(kind)
+                self.page.tell(message, kind="warning")
 
     # ---- layout ----------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from ..data.export.formats import export_labels
 from ..data.roles import Roles, guess_roles
 from ..data.workspace import Workspace, workspace_folder
 from ..layouts.schema import LayoutError
+from .distances import keep_metric
 
 DEMO_FOLDER = "rareloop-demo"
 ROLE_FLAGS = ("id", "label", "label_use", "features", "shown", "text", "image", "image_kind", "classes", "rare")
@@ -114,7 +115,11 @@ def _add_model_flags(parser: argparse.ArgumentParser, several: bool = False) -> 
         "--classifier", metavar=f"NAME{many}", help="logistic, forest, boosting, lda, or module:object of your own"
     )
     parser.add_argument(
-        "--strategy", metavar=f"NAME{many}", help="margin, entropy, top, random, anchors, or module:function"
+        "--strategy",
+        metavar=f"NAME{many}",
+        help="auto (a mixture that follows what works), top, similar, margin, entropy, least_confidence, direct, "
+        "committee, vote_entropy, tail, search, lookout, contrast, unlike, coverage, random, anchors, seals, or "
+        "module:function of your own",
     )
 
 
@@ -363,6 +368,7 @@ def apply_role_flags(workspace: Workspace, options: argparse.Namespace) -> None:
     roles = roles_from_flags(guess_roles(workspace.table), given)
     if "classes" in given or (roles.label and roles.label_use == "start"):
         workspace.confirm(roles, given.get("classes", []), wanted=given.get("rare", []), infinite=options.infinite)
+        keep_metric(workspace)
     else:
         workspace.roles = roles
 

@@ -99,7 +99,7 @@ class Page(param.Parameterized):
     def tell(self, text: str, kind: str = "info") -> None:
         """Show a notification in the corner of the page."""
         if pn.state.notifications is not None:
-            pn.state.notifications.send(text, duration=8000 if kind == "error" else 3500, type=kind)
+            pn.state.notifications.send(text, duration=3500 if kind == "info" else 8000, type=kind)
 
     def close(self) -> None:
         """Stop watching what outlives the page."""

@@ -16,12 +16,17 @@ import numpy as np
 import param
 
 from ..data.errors import InputError
+from ..data.events import PROPAGATED
 from ..data.labels import Action, Event, LogState, new_event_id
 from ..data.roles import Roles
-from ..data.roundlog import QueryRecord, RoundRecord
+from ..data.roundlog import RoundRecord
 from ..data.workspace import Workspace
-from ..strategies.discovery import Top
 from ..strategies.rounds import Labels, Round, RoundSettings
+from .distances import keep_metric
+from .queue import Queued, queue_of, records_of, restored
+from .reasons import DUPLICATE, OPENED, SKIPPED
+from .training import RANDOM, labels_of
+from .twins import Twins
 from .worker import RoundTask, Worker, WorkerStoppedError
 
 log = logging.getLogger(__name__)
@@ -29,26 +34,8 @@ log = logging.getLogger(__name__)
 # The page must never run dry while a round is under way.
 MIN_QUEUE = 20
 RETRAIN_EVERY = 5
+MOST_PROPAGATED = 100_000  # labels in one transaction
 DECISIONS = (Action.LABEL, Action.SKIP, Action.UNSURE, Action.FLAG, Action.NOTE)
-
-
-@dataclass(frozen=True)
-class Queued:
-    """One query waiting to be shown.
-
-    `rank` counts from 0 within its round; `probability` is the selection probability, None where the
-    choice was deterministic or is unknown; `n_labels` is how many labels the round had seen.
-    """
-
-    row: int
-    round: int
-    strategy: str
-    rank: int
-    n_labels: int
-    probability: float | None = None
-    score: float | None = None
-    suggested: str | None = None
-    suggested_probability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +69,9 @@ class LabellingSession(param.Parameterized):
     queue = param.Parameter(default=(), doc="Tuple of Queued, in the order in which they are shown.")
     round_running = param.Boolean(default=False, doc="Whether a round is under way.")
     report = param.Dict(default={}, doc="The newest round's report.")
+    duplicates = param.Parameter(
+        default=(), doc="Tuple of (row, class index): unlabelled items whose labelled twins agree on a class."
+    )
     committed = param.Parameter(default=None, doc="The newest Commit.")
     taxonomy_revision = param.Integer(default=0, doc="Counts changes of the classes.")
 
@@ -94,6 +84,7 @@ class LabellingSession(param.Parameterized):
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="label log")
         self._lock = threading.RLock()
         self._asked_by: dict[int, Queued] = {}
+        self._held_back: tuple[tuple[int, int], ...] = ()  # what the newest round says of equal items
         self._unseen = 0  # decisions that no round has seen
         self._round_again = False
         self._closed = False
@@ -113,9 +104,16 @@ class LabellingSession(param.Parameterized):
             self.prepare()
 
     def confirm(
-        self, roles: Roles, classes: Sequence[str], wanted: Sequence[str] = (), infinite: str = "error"
+        self,
+        roles: Roles,
+        classes: Sequence[str],
+        wanted: Sequence[str] = (),
+        infinite: str = "error",
+        metric: str | None = None,
     ) -> None:
-        """Take the roles and classes that the user confirmed, then prepare the pool.
+        """Take the roles, classes and metric that the user confirmed, then prepare the pool.
+
+        Without a metric, it is the usual one for the features.
 
         Raises
         ------
@@ -123,6 +121,7 @@ class LabellingSession(param.Parameterized):
             When the roles do not fit the table; nothing is changed then.
         """
         self.workspace.confirm(roles, classes, wanted=wanted, infinite=infinite)
+        keep_metric(self.workspace, metric)
         self.prepare()
 
     def prepare(self) -> None:
@@ -156,6 +155,7 @@ class LabellingSession(param.Parameterized):
 
     def _begin(self) -> None:
         self.workspace.reload()
+        self._twins = Twins(self.workspace.features)
         self.reports = [record.report | {"round": record.number} for record in self.workspace.rounds.records()]
         self._restore_queue()
         self.report = dict(self.reports[-1]) if self.reports else {}
@@ -181,8 +181,7 @@ class LabellingSession(param.Parameterized):
     def settings(self) -> RoundSettings:
         """The settings of the next round, with the wanted classes of the taxonomy."""
         wanted = tuple(i for i, c in enumerate(self.workspace.taxonomy) if c.wanted)
-        # Of the single strategies, the most likely ones find by far the most members of a wanted class.
-        stored = self.workspace.settings.get("round") or ({"strategy": Top.name} if wanted else {})
+        stored = self.workspace.settings.get("round") or {}
         return replace(RoundSettings.from_dict(dict(stored)), wanted=wanted)
 
     @property
@@ -198,6 +197,10 @@ class LabellingSession(param.Parameterized):
             note = self.state.notes.get(item_id)
             return {"note": note} if note else {}
         return {"status": state.status, "label": state.label, "note": self.state.notes.get(item_id)}
+
+    def asked(self, row: int) -> Queued | None:
+        """The query through which an item was asked last in this run; None when it was not."""
+        return self._asked_by.get(row)
 
     def found(self) -> dict[str, int]:
         """Labels per class in the order of the taxonomy, classes without any included."""
@@ -225,20 +228,71 @@ class LabellingSession(param.Parameterized):
         return self._writer.submit(self._decide, [dict(d) for d in decisions])
 
     def undo(self, event_id: str | None = None) -> Future[Commit]:
-        """Undo the annotator's newest decision; the commit has no events when there is none."""
-        return self._writer.submit(self._step, self.workspace.log.undo, event_id)
+        """Undo the annotator's newest decision; the commit has no events when there is none.
+
+        Labels that were propagated together are undone together, and brought back together by `redo`.
+        """
+        return self._writer.submit(self._step, Action.UNDO, event_id)
 
     def redo(self, event_id: str | None = None) -> Future[Commit]:
         """Redo what was undone last; the commit has no events when there is nothing."""
-        return self._writer.submit(self._step, self.workspace.log.redo, event_id)
+        return self._writer.submit(self._step, Action.REDO, event_id)
+
+    def propagate_duplicates(self) -> Future[Commit]:
+        """Label items like the labelled ones that have exactly their features, in one transaction.
+
+        Items whose labelled twins disagree are left out, and so is what goes beyond 100,000 items. The
+        commit has no events when there is nothing to label.
+        """
+        return self._writer.submit(self._propagate)
 
     def _decide(self, decisions: list[dict[str, Any]]) -> Commit:
         events = self.workspace.log.append([self._event(d) for d in decisions])
         return self._committed(events)
 
-    def _step(self, step: Callable[..., Event | None], event_id: str | None) -> Commit:
-        event = step(self.annotator, event_id=event_id or new_event_id())
-        return self._committed([] if event is None else [event])
+    def _step(self, action: Action, event_id: str | None) -> Commit:
+        """Take back, or bring back, the newest decision, or all that were given in one step with it."""
+        labels, state, new_id = self.workspace.log, self.state, event_id or new_event_id()
+        is_undo = action == Action.UNDO
+        newest = state.undoable(self.annotator) if is_undo else state.redoable(self.annotator)
+        batch = [] if newest is None or state.has(new_id) else state.batch_of(newest, undone=not is_undo)
+        if len(batch) < 2:
+            event = (labels.undo if is_undo else labels.redo)(self.annotator, event_id=new_id)
+            return self._committed([] if event is None else [event])
+        now = datetime.now(UTC)
+        steps = [
+            Event(
+                new_event_id(),
+                action,
+                e.item_id,
+                self.annotator,
+                now,
+                label=e.label,
+                target=e.event_id,
+                input="key",
+            )
+            for e in (reversed(batch) if is_undo else batch)
+        ]
+        steps[0] = replace(steps[0], event_id=new_id)
+        return self._committed(labels.append(steps))
+
+    def _propagate(self) -> Commit:
+        pairs, now = self._agreeing()[:MOST_PROPAGATED], datetime.now(UTC)
+        names = self.workspace.taxonomy.names
+        texts = self.workspace.ids.texts([row for row, _ in pairs])
+        events = [
+            Event(new_event_id(), Action.LABEL, text, self.annotator, now, label=names[index], input=PROPAGATED,
+                  strategy=DUPLICATE)
+            for text, (_, index) in zip(texts, pairs, strict=True)
+        ]  # fmt: skip
+        return self._committed(self.workspace.log.append(events) if events else [])
+
+    def _agreeing(self) -> tuple[tuple[int, int], ...]:
+        """Items that can be labelled like their twins: not answered, and the twins agree as of now."""
+        labels = self.labels()
+        answered = set(labels.excluded.tolist())
+        pairs = [pair for pair in self._held_back if pair[0] not in answered]
+        return tuple(self._twins.classes(pairs, labels.rows, labels.classes))
 
     def _event(self, decision: dict[str, Any]) -> Event:
         row, label = decision.get("row"), decision.get("label")
@@ -287,18 +341,20 @@ class LabellingSession(param.Parameterized):
                 "strategy": before.event.strategy,
                 "probability": before.event.probability,
             }
-        return {"round": None, "strategy": "search", "probability": None}
+        return {"round": None, "strategy": OPENED, "probability": None}
 
     def _committed(self, events: Sequence[Event]) -> Commit:
         """Tell the pages, and start a round when there is enough that is new."""
-        rows = tuple(dict.fromkeys(self.workspace.ids.row(e.item_id) for e in events))
-        commit = Commit(tuple(events), rows)
+        found = self.workspace.ids.rows([e.item_id for e in events]).tolist()
+        commit = Commit(tuple(events), tuple(dict.fromkeys(found)))
         if not events:
             return commit
+        rows = set(commit.rows)
         with self._lock:
             changed = any(e.action != Action.NOTE for e in events)
             if changed:
                 self.queue = tuple(q for q in self.queue if q.row not in rows)
+                self.duplicates = tuple(pair for pair in self.duplicates if pair[0] not in rows)
                 self._unseen += len(events)
         self.committed = commit
         if self._round_is_due():
@@ -362,11 +418,9 @@ class LabellingSession(param.Parameterized):
     def _round_is_due(self) -> bool:
         if len(self.queue) < MIN_QUEUE:
             return True
-        n_classes = sum(1 for n in self.state.counts.values() if n)
-        if n_classes < 2:
-            return False
-        has_model = bool(self.report.get("has_model"))
-        return self._unseen >= (self.retrain_every if has_model else 1)
+        # The second class makes a model possible: that is not waited for.
+        is_first_model = len(self.state.counts) > 1 and not self.report.get("has_model")
+        return self._unseen >= (1 if is_first_model else self.retrain_every)
 
     def _start_round(self) -> None:
         """Hand the labels as of now to the worker; runs in the writer thread, where they cannot change."""
@@ -389,22 +443,8 @@ class LabellingSession(param.Parameterized):
         future.add_done_callback(lambda done: self._round_done(done, number, task))
 
     def labels(self) -> Labels:
-        """The current labels as arrays, from the fold of the log."""
-        taxonomy, ids = self.workspace.taxonomy, self.workspace.ids
-        labelled, excluded = [], []
-        for item_id, item in list(self.state.items.items()):
-            if item.status == "labelled":
-                labelled.append((item_id, taxonomy.index(item.label), item.event.strategy == "random"))
-            else:
-                excluded.append(item_id)
-        texts, classes, uniform = zip(*labelled, strict=True) if labelled else ((), (), ())
-        return Labels(
-            rows=ids.rows(texts),
-            classes=np.asarray(classes, dtype=np.int64),
-            uniform=np.asarray(uniform, dtype=bool),
-            excluded=ids.rows(excluded),
-            n_classes=len(taxonomy),
-        )
+        """The current labels as arrays, in the order in which they were given."""
+        return labels_of(self.state, self.workspace)
 
     def _round_done(self, future: Future[Round], number: int, task: RoundTask) -> None:
         if self._closed:
@@ -422,51 +462,30 @@ class LabellingSession(param.Parameterized):
             return
         result = future.result()
         self.problem = ""
-        queued = self._queued(result, number)
+        queued = queue_of(result, number, self.workspace)
         report = result.report() | {"has_model": bool(np.isfinite(result.class_prior).any())}
-        self._record(number, task, report, result)
+        self._record(number, task, report, queued)
         self.reports.append(report | {"round": number})
         with self._lock:
             fresh = tuple(q for q in queued if not self._is_decided(q.row))
             self.queue = fresh or self._skipped_queue(number, result.n_labels)
+        self._held_back = result.duplicates
+        self.duplicates = self._agreeing()
         self.report = report | {"round": number}
         if self._round_again or (self._unseen and self._round_is_due() and fresh):
             self._start_round()
 
-    def _queued(self, result: Round, number: int) -> tuple[Queued, ...]:
-        names = self.workspace.taxonomy.names
-        queries, shown = result.queries, result.shown_probabilities
-        return tuple(
-            Queued(
-                row=int(queries.rows[i]),
-                round=number,
-                strategy=queries.strategy[i],
-                rank=int(queries.rank[i]),
-                n_labels=result.n_labels,
-                probability=_known(queries.probability[i]),
-                score=_known(queries.score[i]),
-                **_suggestion(shown[i], names),
-            )
-            for i in range(len(queries.rows))
-        )
-
-    def _record(self, number: int, task: RoundTask, report: dict[str, Any], result: Round) -> None:
+    def _record(self, number: int, task: RoundTask, report: dict[str, Any], queued: tuple[Queued, ...]) -> None:
         """Keep what the round was and asked; a disk that refuses must not stop the loop."""
-        queries = result.queries
-        texts = self.workspace.ids.texts(queries.rows)
         record = RoundRecord(
             number=number,
             created_at=datetime.now(UTC),
-            n_labels=result.n_labels,
+            n_labels=report["n_labels"],
             seed=task.seed,
             settings=task.settings.to_dict(),
             report=report,
-            queries=tuple(
-                QueryRecord(int(queries.rank[i]), texts[i], queries.strategy[i],
-                            _known(queries.probability[i]), _known(queries.score[i]))
-                for i in range(len(texts))
-            ),
-        )  # fmt: skip
+            queries=records_of(queued, self.workspace),
+        )
         try:
             self.workspace.rounds.add(record)
         except Exception as error:
@@ -478,14 +497,9 @@ class LabellingSession(param.Parameterized):
     def _restore_queue(self) -> None:
         """The queue of the newest round, without what has been decided since, or random items."""
         newest = self.workspace.rounds.newest()
-        ids = self.workspace.ids
-        restored = () if newest is None else tuple(
-            Queued(ids.row(q.item_id), newest.number, q.strategy, q.rank, newest.n_labels,
-                   q.probability, q.score)
-            for q in newest.queries
-        )  # fmt: skip
-        restored = tuple(q for q in restored if not self._is_decided(q.row))
-        self.queue = restored if len(restored) >= MIN_QUEUE else self._random_queue()
+        known = () if newest is None else restored(newest, self.workspace)
+        known = tuple(q for q in known if not self._is_decided(q.row))
+        self.queue = known if len(known) >= MIN_QUEUE else self._random_queue()
 
     def _random_queue(self) -> tuple[Queued, ...]:
         """Uniformly drawn items, so that the first one is there at once."""
@@ -495,8 +509,9 @@ class LabellingSession(param.Parameterized):
         rows = [int(row) for row in drawn if not self._is_decided(int(row))]
         n_left = max(n_items - len(self.state.items), 1)
         number, n_labels = self.workspace.rounds.next_number() - 1, self.state.n_labelled
+        chance = len(rows) / n_left
         return tuple(
-            Queued(row, number, "random", rank, n_labels, probability=len(rows) / n_left)
+            Queued(row, number, RANDOM, rank, n_labels, probability=chance, selection="random")
             for rank, row in enumerate(rows)
         )
 
@@ -504,16 +519,7 @@ class LabellingSession(param.Parameterized):
         """Skipped means later: when nothing else is left, they come back."""
         skipped = [i for i, item in self.state.items.items() if item.status == "skipped"]
         rows = self.workspace.ids.rows(skipped[: 2 * MIN_QUEUE])
-        return tuple(Queued(int(row), number, "skipped before", rank, n_labels) for rank, row in enumerate(rows))
-
-
-def _known(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def _suggestion(probabilities: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-    """The most likely class of one item with its probability, where there is a model."""
-    if not len(probabilities) or not np.isfinite(probabilities).any():
-        return {}
-    best = int(np.nanargmax(probabilities))
-    return {"suggested": names[best], "suggested_probability": float(probabilities[best])}
+        return tuple(
+            Queued(int(row), number, SKIPPED, rank, n_labels, selection="deterministic")
+            for rank, row in enumerate(rows)
+        )

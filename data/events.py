@@ -34,6 +34,7 @@ STATUS: dict[Action, Status] = {
     Action.FLAG: "flagged",
 }
 STEPS = (Action.UNDO, Action.REDO)
+PROPAGATED = "propagated"  # the `input` of labels that were given to many items in one step
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,22 @@ class LogState:
     def n_events_of(self, item_id: str) -> int:
         """How many answers and notes an item has had, undone ones included."""
         return len(self._history.get(item_id, ()))
+
+    def batch_of(self, event: Event, *, undone: bool) -> list[Event]:
+        """The answers given in one step with this one, in their order: those undone, or those in force.
+
+        Labels that were propagated have their annotator and their moment in common; any other answer is
+        a batch of its own.
+        """
+        if event.input != PROPAGATED:
+            return [event]
+        return [
+            other
+            for other in self._events.values()
+            if other.input == PROPAGATED
+            and (other.annotator, other.created_at) == (event.annotator, event.created_at)
+            and (other.event_id in self._undone) == undone
+        ]
 
     def undoable(self, annotator: str) -> Event | None:
         """The annotator's newest answer in force, or None."""

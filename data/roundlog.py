@@ -7,22 +7,32 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from .labels import METADATA, from_microseconds, open_database, to_microseconds
 
+Selection = Literal["deterministic", "random", "unknown"]
+
 
 @dataclass(frozen=True)
 class QueryRecord:
-    """One query of a round; `probability` is the selection probability where it is known."""
+    """One query of a round: the arm that asked it, and how its item was selected.
+
+    `selection` tells a choice that could not have been another one (``deterministic``) from a draw
+    (``random``, with its `probability`) and from one of which it is not known; `arm_probability` is the
+    probability with which its place went to that arm. `reason` is what spoke about the item, JSON-able.
+    """
 
     rank: int
     item_id: str
     strategy: str
     probability: float | None = None
     score: float | None = None
+    arm_probability: float | None = None
+    selection: Selection = "unknown"
+    reason: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,9 @@ QUERIES = sa.Table(
     sa.Column("strategy", sa.String, nullable=False),
     sa.Column("probability", sa.Float),
     sa.Column("score", sa.Float),
+    sa.Column("arm_probability", sa.Float),
+    sa.Column("selection", sa.String(16)),
+    sa.Column("reason", sa.String),
 )
 
 
@@ -66,13 +79,23 @@ class RoundLog:
     Parameters
     ----------
     path
-        The database of the label log.
+        The database of the label log. Tables that an earlier version made get the columns they lack.
     """
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._engine = open_database(path)
         METADATA.create_all(self._engine, tables=[ROUNDS, QUERIES])
+        self._add_columns(QUERIES)
+
+    def _add_columns(self, table: sa.Table) -> None:
+        """Add the columns that a table of an earlier version lacks; its rows have nothing in them."""
+        with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+            known = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+            for column in table.columns:
+                if column.name not in known:
+                    kind = column.type.compile(self._engine.dialect)
+                    connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}")
 
     def add(self, record: RoundRecord) -> None:
         """Store a round with its queries in one transaction."""
@@ -92,6 +115,9 @@ class RoundLog:
                 "strategy": query.strategy,
                 "probability": query.probability,
                 "score": query.score,
+                "arm_probability": query.arm_probability,
+                "selection": query.selection,
+                "reason": None if query.reason is None else json.dumps(query.reason, ensure_ascii=False),
             }
             for rank, query in enumerate(record.queries)
         ]
@@ -120,7 +146,16 @@ class RoundLog:
         with self._engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
         return tuple(
-            QueryRecord(row["rank"], row["item_id"], row["strategy"], row["probability"], row["score"])
+            QueryRecord(
+                rank=row["rank"],
+                item_id=row["item_id"],
+                strategy=row["strategy"],
+                probability=row["probability"],
+                score=row["score"],
+                arm_probability=row["arm_probability"],
+                selection=row["selection"] or "unknown",
+                reason=json.loads(row["reason"]) if row["reason"] else None,
+            )
             for row in rows
         )
 

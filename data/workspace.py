@@ -28,6 +28,7 @@ from .taxonomy import Taxonomy
 LOCK_FILE = "lock.json"
 CACHE = "cache"
 SUFFIX = ".rareloop"
+LEFT_BEHIND = (CACHE, SETTINGS_FILE + ".partial")  # by a process that was killed while it made a workspace
 MOST_CLASSES = 200
 LABEL_BLOCK = 50_000
 
@@ -70,10 +71,12 @@ class Workspace:
         InputError
             When the table cannot be read, the folder cannot be written, or holds something else.
         """
-        if folder.exists() and (not folder.is_dir() or any(path.name != CACHE for path in folder.iterdir())):
+        if folder.exists() and (
+            not folder.is_dir() or any(path.name not in LEFT_BEHIND for path in folder.iterdir())
+        ):
             raise InputError(f"{folder} exists and is no workspace: choose another folder with --workspace")
         tell = progress or (lambda share, text: None)
-        is_new = not folder.exists()  # a cache alone is what a process that was killed here has left
+        is_new = not folder.exists()
         mark = fingerprint(source, lambda share, text: tell(0.3 * share, text))
         try:
             (folder / CACHE).mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@
 const BANNER_AFTER = 2000 // ms without an acknowledgement
 const RESEND_EVERY = 3000
 const PRELOADED_IMAGES = 25
+const WHY_IS_OPEN = 'rareloop-why' // remembered by the browser, for all workspaces
 
 const element = (tag, attributes = {}, ...children) => {
   const node = document.createElement(tag)
@@ -69,6 +70,8 @@ class Outbox {
   }
 }
 
+const significant = (value, digits = 3) => String(Number(Number(value).toPrecision(digits)))
+
 class Surface {
   constructor(model) {
     this.model = model
@@ -78,6 +81,7 @@ class Surface {
     this.current = null
     this.shownAt = performance.now()
     this.nLabels = 0
+    this.nDuplicates = 0
     this.counts = {}
     this.refusal = ''
     this.images = []
@@ -92,7 +96,12 @@ class Surface {
     this.live = element('div', {class: 'sr-only', 'aria-live': 'polite', 'data-testid': 'live'})
     this.heading = element('h2', {class: 'item-id', 'data-testid': 'item-id'})
     this.badge = element('span', {class: 'badge', 'data-testid': 'round-badge'})
-    this.reason = element('p', {class: 'reason', 'data-testid': 'reason'})
+    this.reason = element('span', {'data-testid': 'reason'})
+    this.why = this.whyPart()
+    this.noticeText = element('span')
+    this.notice = element('div', {class: 'notice', role: 'status', hidden: true, 'data-testid': 'duplicates'}, this.noticeText,
+      element('button', {type: 'button', text: 'Label them like their twins',
+        onclick: (event) => { event.currentTarget.blur(); this.tell({type: 'propagate'}) }}))
     this.answer = element('p', {class: 'answer', hidden: true, 'data-testid': 'answer'})
     this.body = element('div', {class: 'body', tabindex: '0', role: 'group', 'aria-label': 'Item'})
     this.classes = element('div', {class: 'classes', role: 'group', 'aria-label': 'Classes'})
@@ -111,8 +120,20 @@ class Surface {
     this.root = element('section', {class: 'surface', 'aria-label': 'Labelling'},
       this.banner,
       element('header', {}, this.heading, this.badge),
-      this.reason, this.answer, this.body, this.suggestion, this.classes, this.actions,
+      this.notice, this.why, this.answer, this.body, this.suggestion, this.classes, this.actions,
       this.live, this.sheet, this.noteDialog)
+  }
+
+  whyPart() {
+    this.whyFacts = element('div', {class: 'why-facts', tabindex: '0', role: 'group', 'aria-label': 'Why this item'})
+    const summary = element('summary', {title: 'Why this item',
+      onclick: (event) => { if (event.detail) event.currentTarget.blur() }}, this.reason, element('kbd', {text: 'w'}))
+    const part = element('details', {class: 'why', 'data-testid': 'why'}, summary, this.whyFacts)
+    try { part.open = localStorage.getItem(WHY_IS_OPEN) === 'yes' } catch { /* closed */ }
+    part.addEventListener('toggle', () => {
+      try { localStorage.setItem(WHY_IS_OPEN, part.open ? 'yes' : 'no') } catch { /* not remembered */ }
+    })
+    return part
   }
 
   action(name, key, title, run) {
@@ -132,7 +153,7 @@ class Surface {
 
   keySheet() {
     const rows = [['space', 'skip: later'], ['u', 'unsure: looked, cannot say'], ['f', 'flag: bad data'],
-      ['Enter', 'accept the suggestion'], ['n', 'note'], ['z', 'undo'], ['Shift z', 'redo'], ['?', 'this sheet'],
+      ['Enter', 'accept the suggestion'], ['n', 'note'], ['w', 'why this item: show more, or less'], ['z', 'undo'], ['Shift z', 'redo'], ['?', 'this sheet'],
       ['Esc', 'close a dialog']]
     this.sheetClasses = element('tbody')
     const table = element('table', {}, this.sheetClasses, element('tbody', {}, ...rows.map(([key, what]) => this.keyRow(key, what))))
@@ -178,6 +199,7 @@ class Surface {
     const item = entry && this.items.get(entry.row)
     this.root.classList.toggle('empty', !item)
     this.root.dataset.row = item ? entry.row : ''
+    this.paintWhy(item ? entry : null)
     if (!item) {
       this.heading.textContent = this.model.exhausted ? 'Nothing is left to ask' : 'Waiting for the next items'
       this.body.replaceChildren()
@@ -194,6 +216,42 @@ class Surface {
     this.suggestion.replaceChildren(...(likely ? [likely + ' ', element('kbd', {text: 'Enter'}), ' accepts'] : []))
     this.paintBadge()
     this.paintAnswer()
+  }
+
+  paintWhy(entry) {
+    const why = entry && entry.why
+    if (!why) {
+      this.whyFacts.replaceChildren(element('p', {text: entry ? 'No strategy asked for it.' : ''}))
+      return
+    }
+    const drawn = why.probability == null ? null : `drawn with probability ${significant(why.probability)}`
+    const said = [`Asked by: ${why.arm}`, why.share == null ? null : `${significant(100 * why.share, 2)} % of the places`,
+      entry.round ? `place ${why.rank + 1} of round ${entry.round}` : null,
+      why.score == null ? null : `score ${significant(why.score)}`, drawn].filter(Boolean)
+    const near = why.neighbours.map((one) => this.neighbour(one))
+    const odd = why.unusual.map(([name, deviation]) =>
+      `${name}, ${Math.abs(deviation)} robust sd ${deviation < 0 ? 'below' : 'above'} the median`)
+    this.whyFacts.replaceChildren(...[
+      element('p', {text: said.join(' · '), 'data-testid': 'why-arm'}),
+      near.length ? element('div', {class: 'near', role: 'group', 'aria-label': 'Nearest labelled items'},
+        element('span', {text: 'Nearest labelled:'}), ...near) : null,
+      odd.length ? element('p', {text: `Unusual in: ${odd.join('; ')}`, 'data-testid': 'why-unusual'}) : null].filter(Boolean))
+    this.whyFacts.scrollTop = 0
+  }
+
+  neighbour({class: name, id, row, distance}) {
+    const cls = this.model.classes.find((candidate) => candidate.name === name)
+    return element('button', {type: 'button', title: `Open ${id}`, 'data-row': row, disabled: row < 0,
+      onclick: (event) => { event.currentTarget.blur(); this.tell({type: 'open', row}) }},
+      element('span', {class: 'swatch', 'aria-hidden': 'true', text: cls ? cls.shape : '', style: `--colour: ${cls ? cls.colour : 'inherit'}`}),
+      element('span', {class: 'name', text: name}), element('span', {class: 'distance', text: significant(distance)}))
+  }
+
+  paintNotice() {
+    const n = this.nDuplicates
+    this.notice.hidden = !n
+    this.noticeText.textContent = n === 1 ? '1 item has exactly the features of a labelled one.'
+      : `${n.toLocaleString('en')} items have exactly the features of labelled ones.`
   }
 
   paintBadge() {
@@ -258,6 +316,7 @@ class Surface {
   receive(message) {
     if (message.items) for (const item of message.items) this.items.set(item.row, item)
     if (message.counts) { this.counts = message.counts; this.nLabels = message.n_labels; this.paintCounts() }
+    if (message.n_duplicates != null) { this.nDuplicates = message.n_duplicates; this.paintNotice() }
     const handle = {queue: () => this.takeQueue(message), saved: () => this.acknowledge(message),
       refused: () => this.refused(message), show: () => this.show(message.entry), gone: () => this.drop(message.rows)}[message.type]
     if (handle) handle()
@@ -379,7 +438,8 @@ class Surface {
 
   commands() {
     return {' ': () => this.decide('skip'), u: () => this.decide('unsure'), f: () => this.decide('flag'),
-      Enter: () => this.accept(), n: () => this.writeNote(), z: () => this.step('undo'), Z: () => this.step('redo'),
+      Enter: () => this.accept(), n: () => this.writeNote(),
+      w: () => { this.why.open = !this.why.open }, z: () => this.step('undo'), Z: () => this.step('redo'),
       '?': () => this.sheet.showModal()}
   }
 }

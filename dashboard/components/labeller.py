@@ -16,9 +16,10 @@ class Labeller(JSComponent):
     """Shows prefetched items and sends what is decided; see ``labeller.js`` for the browser's side.
 
     Messages to the browser have a ``type``: ``queue`` (the entries in their order), ``show`` (one entry
-    now), ``saved`` and ``refused`` (event ids), ``gone`` (rows decided elsewhere); each may carry
-    ``items`` (card contents), ``counts`` and ``n_labels``. Messages from the browser are handed to
-    `on_message`: ``hello``, ``decide``, ``undo``, ``redo``, ``current``.
+    now), ``saved`` and ``refused`` (event ids), ``gone`` (rows decided elsewhere), ``progress``; each may
+    carry ``items`` (card contents), ``counts``, ``n_labels`` and ``n_duplicates``. Messages from the browser
+    are handed to `on_message`: ``hello``, ``decide``, ``undo``, ``redo``, ``current``, ``open``,
+    ``propagate``.
     """
 
     classes = param.List(

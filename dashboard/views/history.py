@@ -78,7 +78,7 @@ class HistoryView(pn.viewable.Viewer):
         return pd.DataFrame(lines, columns=COLUMNS)
 
     def _stepped(self, commit: Commit) -> None:
-        if commit.rows:
+        if len(commit.rows) == 1:
             self.page.open(commit.rows[0])
 
     def _clicked(self, event: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -11,18 +12,12 @@ import panel as pn
 from ...data.errors import InputError
 from ..components.labeller import Labeller
 from ..page import Page
-from ..session import Commit, LabellingSession, Queued
+from ..queue import Queued
+from ..reasons import OPENED, in_words, plain_name
+from ..session import Commit, LabellingSession
 from .marks import mark
 
-REASONS = {
-    "random": "Drawn at random: such items also tell how common the classes are",
-    "isolation forest": "Unlike most of the pool",
-    "margin": "Close to the boundary between the two most likely classes",
-    "entropy": "The model is least sure about it",
-    "top": "Among the most likely members of a class that is looked for",
-    "search": "Opened by you",
-    "skipped before": "You skipped it before, and nothing else is left",
-}
+MOST_SPOKEN = 3
 
 
 class ItemView(pn.viewable.Viewer):
@@ -53,6 +48,7 @@ class ItemView(pn.viewable.Viewer):
         page.react(lambda: self._show(page.wanted_row[0]), "wanted_row")
         page.watch(self.session, self._send_queue, "queue")
         page.watch(self.session, self._on_commit, "committed")
+        page.watch(self.session, lambda: self.labeller.send(self._progress() | {"type": "progress"}), "duplicates")
         page.watch(self.session, self._on_taxonomy, "taxonomy_revision")
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -67,14 +63,15 @@ class ItemView(pn.viewable.Viewer):
             self._progress()
             | {
                 "type": "queue",
-                "queue": [self._entry(queued) for queued in queue],
+                "queue": self._entries(queue),
                 "items": [self.page.cards.card(queued.row) for queued in queue],
             }
         )
 
-    def _show(self, row: int) -> None:
-        queued = next((q for q in self.session.queue if q.row == row), None)
-        entry = {"row": row, "reason": REASONS["search"]} if queued is None else self._entry(queued)
+    def _show(self, row: int, asked: Queued | None = None) -> None:
+        """Put an item on the card: as the queue asks for it, as it was asked before, or as opened by the user."""
+        queued = next((q for q in self.session.queue if q.row == row), asked)
+        entry = {"row": row, "reason": in_words(OPENED)} if queued is None else self._entries([queued])[0]
         self.labeller.send(
             {
                 "type": "show",
@@ -83,19 +80,34 @@ class ItemView(pn.viewable.Viewer):
             }
         )
 
-    def _entry(self, queued: Queued) -> dict[str, Any]:
-        reason = REASONS.get(queued.strategy, f"Asked by {queued.strategy}")
-        return {
-            "row": queued.row,
-            "round": queued.round,
-            "n_labels": queued.n_labels,
-            "reason": f"{reason} ({queued.strategy}, place {queued.rank + 1} of its round).",
-            "suggested": queued.suggested,
-            "suggested_probability": queued.suggested_probability,
-        }
+    def _entries(self, queue: Sequence[Queued]) -> list[dict[str, Any]]:
+        near = [neighbours_of(queued) for queued in queue]
+        rows = iter(self.session.workspace.ids.find([item_id for each in near for _, item_id, _ in each]))
+        return [
+            {
+                "row": queued.row,
+                "round": queued.round,
+                "n_labels": queued.n_labels,
+                "reason": in_words(queued.strategy),
+                "why": facts(queued)
+                | {
+                    "neighbours": [
+                        {"class": name, "id": item_id, "row": int(next(rows)), "distance": distance}
+                        for name, item_id, distance in each
+                    ]
+                },
+                "suggested": queued.suggested,
+                "suggested_probability": queued.suggested_probability,
+            }
+            for queued, each in zip(queue, near, strict=True)
+        ]
 
     def _progress(self) -> dict[str, Any]:
-        return {"counts": self.session.found(), "n_labels": self.session.state.n_labelled}
+        return {
+            "counts": self.session.found(),
+            "n_labels": self.session.state.n_labelled,
+            "n_duplicates": len(self.session.duplicates),
+        }
 
     def _on_taxonomy(self) -> None:
         self.labeller.classes = class_list(self.session)
@@ -120,6 +132,10 @@ class ItemView(pn.viewable.Viewer):
             self._decide(message.get("decisions") or [])
             if "current" in message:
                 self._set_current(message["current"])
+        elif kind == "open" and isinstance(message.get("row"), int):
+            self.page.open(message["row"])
+        elif kind == "propagate":
+            self.page.deliver(self.session.propagate_duplicates(), self._propagated)
         elif kind in ("undo", "redo"):
             event_id = str(message.get("event_id"))
             self._mine.add(event_id)
@@ -154,12 +170,44 @@ class ItemView(pn.viewable.Viewer):
         self.labeller.send({"type": "refused", "event_ids": event_ids, "message": text, "retry": not final})
 
     def _stepped(self, kind: str, commit: Commit) -> None:
-        if not commit.rows:
+        rows = commit.rows
+        if not rows:
             self.page.tell(f"There is nothing to {kind}.")
+        elif len(rows) > 1:
+            back = "taken back" if kind == "undo" else "brought back"
+            self.page.tell(f"{len(rows):,} labels that were given in one step are {back}.")
         elif kind == "undo":
-            self._show(commit.rows[0])
-        else:
-            self.labeller.send(self._progress() | {"type": "gone", "rows": list(commit.rows)})
+            undone = self.session.state.event(str(commit.events[0].target))
+            self._show(rows[0], None if undone.round is None else self.session.asked(rows[0]))
+        if rows and kind == "redo":
+            self.labeller.send(self._progress() | {"type": "gone", "rows": list(rows)})
+
+    def _propagated(self, commit: Commit) -> None:
+        n = len(commit.rows)
+        self.page.tell(
+            f"{n:,} item{'s were' if n != 1 else ' was'} labelled like {'their twins' if n != 1 else 'its twin'}; "
+            "undo takes it back in one step."
+            if n
+            else "There is nothing to label: the labelled twins disagree."
+        )
+
+
+def neighbours_of(queued: Queued) -> list[Any]:
+    """The nearest labelled items of a query: class name, item id and distance of each."""
+    return list((queued.reason or {}).get("neighbours", ()))
+
+
+def facts(queued: Queued) -> dict[str, Any]:
+    """How a query came to be asked, as the browser shows it."""
+    return {
+        "arm": plain_name(queued.strategy),
+        "share": queued.arm_probability,
+        "rank": queued.rank,
+        "score": queued.score,
+        "selection": queued.selection,
+        "probability": queued.probability,
+        "unusual": list((queued.reason or {}).get("unusual", ())),
+    }
 
 
 def class_list(session: LabellingSession) -> list[dict[str, Any]]:
@@ -173,5 +221,7 @@ def class_list(session: LabellingSession) -> list[dict[str, Any]]:
 
 def _spoken(commit: Commit) -> str:
     """What a screen reader says of a commit."""
+    if len(commit.events) > MOST_SPOKEN:
+        return f"saved: {len(commit.events):,} items"
     words = [f"saved: {event.label or event.action.value}, item {event.item_id}" for event in commit.events]
     return "; ".join(words) or "nothing to do"

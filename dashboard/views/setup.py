@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from ...data.errors import InputError
 from ...data.roles import Roles
+from ..distances import METRICS, embeddings, usual_metric
 from ..items import format_value
 from ..page import Page
 from ..session import LabellingSession
@@ -65,6 +66,8 @@ class SetupView(pn.viewable.Viewer):
             label="Which of them are rare and looked for?", placeholder="for example: quasar",
             value=", ".join(c.name for c in workspace.taxonomy if c.wanted), **wide,
         )  # fmt: skip
+        self.metric = pmui.Select(label="What is near what", options=METRICS, **wide)
+        self._guess_metric()
         self.infinite = pmui.Checkbox(label="Treat infinite values as missing", value=False)
         self.start = pmui.Button(label="Start labelling", variant="contained", color="primary", align="center")
         self.problem = pmui.Alert(alert_type="error", visible=False, sizing_mode="stretch_width")
@@ -77,6 +80,8 @@ class SetupView(pn.viewable.Viewer):
         self.label.param.watch(lambda _: self._label_changed(), "value")
         self.label_use.param.watch(lambda _: self._fill_classes(), "value")
         self.image.param.watch(lambda e: setattr(self.image_kind, "visible", e.new != NONE), "value")
+        for choice in (self.features, self.image):
+            choice.param.watch(lambda _: self._guess_metric(), "value")
         self.start.on_click(lambda _: self._start())
         self.page.watch(self.session, lambda: self._show_problem(self.session.problem), "problem")
 
@@ -101,6 +106,7 @@ class SetupView(pn.viewable.Viewer):
             self.features,
             self.shown,
             pmui.Row(self.text, self.image, self.image_kind, sizing_mode="stretch_width"),
+            self.metric,
             self.infinite,
             remarks,
             self._preview(),
@@ -134,6 +140,13 @@ class SetupView(pn.viewable.Viewer):
             choice.value = [name for name in choice.value if name != self.label.value]
         self._fill_classes()
 
+    def _guess_metric(self) -> None:
+        """Ask in which distance items are near each other where the features hold an embedding."""
+        table, features = self.session.workspace.table, list(self.features.value)
+        image = None if self.image.value == NONE else self.image.value
+        found = embeddings(table, features, image)
+        self.metric.param.update(value=usual_metric(table, features, image), visible=bool(found))
+
     def _fill_classes(self) -> None:
         """Offer the values of the label column as classes, the most frequent first."""
         if self.label.value == NONE or LABEL_USES[self.label_use.value] == "ignore":
@@ -159,7 +172,8 @@ class SetupView(pn.viewable.Viewer):
         self._show_problem("")
         try:
             classes, wanted = _names(self.classes.value), _names(self.wanted.value)
-            self.session.confirm(self._roles(), classes, wanted, "missing" if self.infinite.value else "error")
+            infinite = "missing" if self.infinite.value else "error"
+            self.session.confirm(self._roles(), classes, wanted, infinite, self.metric.value)
         except InputError as error:
             self._show_problem(str(error))
 

@@ -12,11 +12,14 @@ import panel_material_ui as pmui
 from ...data.errors import InputError
 from ...strategies import STRATEGIES
 from ...strategies.classifiers import CLASSIFIERS
+from ...strategies.mixture import Auto
 from ...strategies.priors import Correction
+from ...strategies.subpools import Subpooled
+from ..distances import METRICS
 from ..page import Page
 from ..session import LabellingSession
+from .arms import Shares, arms_table
 
-ANCHORS = "anchors"
 CORRECTIONS = {
     "None: as the model says": Correction.NONE,
     "Matched to the prevalence": Correction.MATCHED,
@@ -35,14 +38,14 @@ class StrategyView(pn.viewable.Viewer):
         self.session: LabellingSession = page.session
         self._build()
         self._wire()
-        page.watch(self.session, self._describe, "report", "round_running", "problem")
+        page.watch(self.session, self._describe, "report", "round_running", "problem", "duplicates")
         page.watch(self.session, self._classes_changed, "taxonomy_revision")
         self._describe()
 
     def _build(self) -> None:
         settings = self.session.settings
         strategies = {spec.label: name for name, spec in STRATEGIES.items()}
-        bases = {label: name for label, name in strategies.items() if name != ANCHORS}
+        bases = {label: name for label, name in strategies.items() if not is_subpooled(name)}
         classifiers = {spec.label: name for name, spec in CLASSIFIERS.items()}
         small = {"size": "small", "width": 230}
         self.strategy = pmui.Select(
@@ -50,8 +53,11 @@ class StrategyView(pn.viewable.Viewer):
         )
         self.base = pmui.Select(
             label="Around which strategy", options=_with(bases, settings.base), value=settings.base,
-            visible=settings.strategy == ANCHORS, **small,
+            visible=is_subpooled(settings.strategy), **small,
         )  # fmt: skip
+        self.shares = Shares(self.session, self._change)
+        self.shares_box = pmui.Column(self.shares, visible=settings.strategy == Auto.name, margin=0)
+        self.metric = pmui.Select(label="What is near what", options=METRICS, value=settings.metric, **small)
         self.classifier = pmui.Select(
             label="Classifier", options=_with(classifiers, settings.classifier), value=settings.classifier, **small
         )
@@ -93,10 +99,10 @@ class StrategyView(pn.viewable.Viewer):
         )  # fmt: skip
 
     def _wire(self) -> None:
-        for name in ("strategy", "base", "classifier", "query_correction", "correction", "random_share",
+        for name in ("strategy", "base", "classifier", "metric", "query_correction", "correction", "random_share",
                      "anchors_above", "retrain_every"):  # fmt: skip
             getattr(self, name).param.watch(lambda event, name=name: self._change(**{name: event.new}), "value")
-        self.strategy.param.watch(lambda e: setattr(self.base, "visible", e.new == ANCHORS), "value")
+        self.strategy.param.watch(lambda event: self._strategy_chosen(event.new), "value")
         self.wanted.param.watch(lambda event: self.session.set_wanted(event.new), "value")
         self.add_class.on_click(lambda _: self._add_class())
         for box in self.prevalence.values():
@@ -105,8 +111,8 @@ class StrategyView(pn.viewable.Viewer):
     def __panel__(self) -> pn.viewable.Viewable:
         self.prevalence_column = pmui.Column(*self.prevalence.values())
         controls = pmui.Column(
-            self.strategy, self.base, self.classifier, self.wanted,
-            pmui.Row(self.new_class, self.add_class), self.retrain_every,
+            self.strategy, self.base, self.shares_box, self.classifier, self.wanted,
+            pmui.Row(self.new_class, self.add_class), self.retrain_every, self.metric,
             self.query_correction, self.correction, self.random_share, self.anchors_above,
             pn.pane.HTML("<b>Your own guess of the prevalence</b>", margin=(5, 10)), self.prevalence_column,
             width=270, styles={"height": "100%", "overflow-y": "auto", "overflow-x": "hidden"},
@@ -119,6 +125,10 @@ class StrategyView(pn.viewable.Viewer):
         return pmui.Row(controls, info, sizing_mode="stretch_both", styles={"height": "100%"})
 
     # ---- changes ---------------------------------------------------------------------------------
+
+    def _strategy_chosen(self, name: str) -> None:
+        self.base.visible = is_subpooled(name)
+        self.shares_box.visible = name == Auto.name
 
     def _change(self, **changes: Any) -> None:
         if any(value is None for value in changes.values()):
@@ -173,8 +183,11 @@ class StrategyView(pn.viewable.Viewer):
         if not report:
             parts.append("<p>No round has run yet. Items come at random until the first one is ready.</p>")
         else:
-            parts += [self._sentences(report), self._table(report)]
-            parts += [f"<p>{escape(message)}</p>" for message in report.get("messages", ())]
+            parts += [f"<p><b>{escape(message)}</b></p>" for message in report.get("messages", ())]
+            parts += [self._sentences(report), self._twins(report)]
+            if report.get("arms"):
+                parts.append(arms_table(report["arms"]))
+            parts.append(self._table(report))
         chosen = STRATEGIES.get(self.session.settings.strategy)
         if chosen is not None:
             parts.append(f"<p><b>{escape(chosen.label)}.</b> {escape(chosen.description)}</p>")
@@ -188,13 +201,24 @@ class StrategyView(pn.viewable.Viewer):
         seconds = report["seconds"]
         scored = f"{report['n_scored']:,} of {report['n_available']:,} items scored"
         if report.get("subpool_size"):
-            scored += f", through anchors (subpool of {report['subpool_size']:,})"
+            scored += f", a subpool of {report['subpool_size']:,} near labelled ones"
         times = ", ".join(f"{name} {value:.2f} s" for name, value in seconds.items() if value)
         running = " A new round is running." if self.session.round_running else ""
         return (
             f"<p><b>Round {report['round']}</b> on {report['n_labels']:,} labels: {scored}; {times}.{running}</p>"
             f"<p>Correction in force: probabilities <b>{escape(report['correction'])}</b>, queried boundary "
             f"<b>{escape(report['query_correction'])}</b>. Prevalence: {escape(report['prevalence_source'])}.</p>"
+        )
+
+    def _twins(self, report: dict[str, Any]) -> str:
+        """Items that are not asked because a labelled one has the same features."""
+        n, n_agreeing = report.get("n_duplicates") or 0, len(self.session.duplicates)
+        if not n:
+            return ""
+        can = f" {n_agreeing:,} of them can be labelled like their twins, on the card." if n_agreeing else ""
+        return (
+            f"<p>{n:,} item{' has' if n == 1 else 's have'} exactly the features of a labelled one, and "
+            f"{'is' if n == 1 else 'are'} not asked.{can}</p>"
         )
 
     def _table(self, report: dict[str, Any]) -> str:
@@ -212,6 +236,12 @@ class StrategyView(pn.viewable.Viewer):
             "<th scope='col'>Prevalence of the pool</th><th scope='col'>95 % interval</th></tr></thead>"
             f"<tbody>{lines}</tbody></table>"
         )
+
+
+def is_subpooled(name: str) -> bool:
+    """Whether a strategy is put around another one."""
+    strategy = STRATEGIES.get(name)
+    return strategy is not None and issubclass(strategy, Subpooled)
 
 
 def _share(value: float | None) -> str:

@@ -85,10 +85,11 @@ class Served:
     """One served session, and its address."""
 
     def __init__(self, workspace: Any) -> None:
-        import panel as pn
         from rareloop.dashboard.app import read_layout
         from rareloop.dashboard.serve import Address, choose_port, page_factory, server_options
         from rareloop.dashboard.session import LabellingSession
+
+        import panel as pn  # isort: skip (after ours, which say where its files are)
 
         self.session = LabellingSession(workspace, "tester")
         workspace.lock("test")

@@ -12,6 +12,7 @@ import pytest
 from rareloop.dashboard import cli
 from rareloop.data.labels import Action, Event, new_event_id
 from rareloop.data.workspace import Workspace, workspace_folder
+from rareloop.strategies import STRATEGIES
 
 
 @pytest.fixture
@@ -147,6 +148,13 @@ def test_other_machines_need_a_password(source, capsys, monkeypatch):
 )
 def test_names_that_do_not_exist_are_refused(source, capsys, flags, part):
     assert part in refused(capsys, "serve", source, "--classes", "x,y", "--no-show", *flags)
+
+
+def test_the_help_names_every_strategy(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["serve", "--help"])
+    words = capsys.readouterr().out.replace(",", " ").split()
+    assert set(STRATEGIES) <= set(words)
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 
@@ -237,9 +239,22 @@ def test_curves_differ_for_the_eye_and_are_named_with_their_classifier(frame):
     assert drawn[0].name == "fast, a"
 
 
+PLOT = (
+    "import sys, pandas; from pathlib import Path; from rareloop.dashboard.simulation_plots import plot\n"
+    "plot(pandas.read_pickle(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])"
+)
+
+
+def plot_alone(frame, target, title):
+    """Plot as the command does: in a process without Panel, which adds its own files to all pages."""
+    kept = target.with_suffix(".pickle")
+    frame.to_pickle(kept)
+    subprocess.run([sys.executable, "-c", PLOT, str(kept), str(target), title], check=True)
+
+
 @pytest.mark.parametrize("n_seeds", [1, 3])
 def test_a_page_holds_the_curves_and_needs_no_other_file(frame, tmp_path, n_seeds):
-    plot(frame[frame["seed"] < n_seeds], tmp_path / "curves.html", "survey: a <title>")
+    plot_alone(frame[frame["seed"] < n_seeds], tmp_path / "curves.html", "survey: a <title>")
     page = Page()
     page.feed((tmp_path / "curves.html").read_text(encoding="utf-8"))
     (content,) = page.documents

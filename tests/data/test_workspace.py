@@ -251,6 +251,7 @@ def test_what_a_killed_import_left_does_not_stop_the_next(source):
     folder = workspace_folder(source)
     (folder / "cache").mkdir(parents=True)
     (folder / "cache" / "table.arrow.partial").write_bytes(b"half")
+    (folder / "workspace.toml.partial").write_bytes(b"schema_ver")
     assert Workspace.create(folder, source).table.n_rows == 100
 
 

@@ -1,0 +1,42 @@
+"""The labels that a round learns from, folded from the log."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..data.events import ItemState, LogState
+from ..data.workspace import Workspace
+from ..strategies.rounds import Labels
+from .reasons import OPENED
+
+RANDOM = "random"
+
+
+def labels_of(state: LogState, workspace: Workspace) -> Labels:
+    """The current labels as arrays, in the order in which they were given.
+
+    An item that was labelled again stands where its newest label was given; one whose label was undone
+    and brought back, where it was. `arms` names what asked: a strategy, ``opened`` for items that the user
+    opened, ``imported`` for labels to start from, ``duplicate`` for those of their twins.
+    """
+    items = list(state.items.items())
+    labelled = sorted((i for i in items if i[1].status == "labelled"), key=lambda i: i[1].event.seq)
+    excluded = [item_id for item_id, item in items if item.status != "labelled"]
+    place = {name: index for index, name in enumerate(workspace.taxonomy.names)}
+    arms = tuple(_arm(item) for _, item in labelled)
+    rounds = (-1 if item.event.round is None else item.event.round for _, item in labelled)
+    return Labels(
+        rows=workspace.ids.rows([item_id for item_id, _ in labelled]),
+        classes=np.array([place[str(item.label)] for _, item in labelled], dtype=np.int64),
+        uniform=np.array([arm == RANDOM for arm in arms], dtype=bool),
+        excluded=workspace.ids.rows(excluded),
+        n_classes=len(place),
+        arms=arms,
+        rounds=np.fromiter(rounds, np.int64, len(labelled)),
+    )
+
+
+def _arm(item: ItemState) -> str:
+    event = item.event
+    # Earlier versions called an item that the user opened a search, as a strategy is called now.
+    return OPENED if event.round is None and event.strategy == "search" else event.strategy or ""
