@@ -16,9 +16,10 @@ from .active_search import ActiveSearch
 from .anchors import Anchors
 from .base import Brief, QueryStrategy, RandomSampling
 from .committee import BootstrapCommittee, VoteEntropy
+from .coverage import Coverage, ProbCover, TypiClust
 from .discovery import Similar, Top
 from .diversity import Diverse, Quotas
-from .exploration import Contrast, Coverage, Lookout, Unlike
+from .exploration import Contrast, Lookout, Unlike
 from .mixture import Auto
 from .priors import Correction, PriorCorrected
 from .registry import STRATEGIES
@@ -47,6 +48,7 @@ __all__ = [
     "Lookout",
     "Margin",
     "PriorCorrected",
+    "ProbCover",
     "QueryStrategy",
     "Quotas",
     "RandomSampling",
@@ -56,6 +58,7 @@ __all__ = [
     "Similar",
     "Tail",
     "Top",
+    "TypiClust",
     "Unlike",
     "VoteEntropy",
     "labels_to",

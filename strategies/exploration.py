@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
 from abc import abstractmethod
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from .base import Brief, Queries, QueryStrategy, generator
 from .landscape import Landscape
@@ -177,31 +175,3 @@ class Unlike(Explorer):
             distance = np.minimum(distance, np.sqrt(np.maximum(squared, 0)))
             distance[best] = -1.0
         return positions[np.array(chosen, np.int64)], np.nan_to_num(np.array(scores), posinf=0.0)
-
-
-class Coverage(Explorer):
-    """Items of k-means cells in which least is labelled, the most isolated cells first."""
-
-    name = "coverage"
-    label = "Coverage"
-    description = "Regions of the pool of which nothing is labelled, the sparsest first."
-
-    def explore(self, scene: Scene, n: int, rng: np.random.Generator) -> Queries:
-        """One random item of each cell in turn; the score is minus the labels that the cell has then."""
-        landscape = scene.landscape
-        labelled = np.bincount(landscape.cell_of(scene.labelled), minlength=landscape.cells.n_clusters)
-        order = rankdata(-landscape.cell_isolation, method="ordinal")
-        turns = [(int(labelled[c]), int(order[c]), c) for c in range(len(order))]
-        heapq.heapify(turns)
-        members: dict[int, list[int]] = {}
-        chosen: list[int] = []
-        scores: list[float] = []
-        while turns and len(chosen) < n:
-            turn, rank, c = heapq.heappop(turns)
-            if c not in members:
-                members[c] = rng.permutation(scene.find(landscape.cell_members(c))[0]).tolist()
-            if members[c]:
-                chosen.append(members[c].pop())
-                scores.append(-float(turn))
-                heapq.heappush(turns, (turn + 1, rank, c))
-        return np.array(chosen, np.int64), np.array(scores)

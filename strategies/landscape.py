@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_matrix
 from scipy.stats import rankdata
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import PCA
@@ -22,7 +23,7 @@ SKETCH_SAMPLE = 20_000
 MAX_AXES, PROJECTED_ABOVE = 50, 64
 KEPT_BYTES = 2**30
 MOST_REACHED = 500
-REGION, AROUND = 20, 50
+REGION, AROUND, MOST_IN_BALL = 20, 50, 200
 MOST_CELLS, LEAST_CELL = 300, 10
 
 
@@ -182,6 +183,23 @@ class Landscape:
         least = np.quantile(self.sparsity, 0.01)
         ones = np.ones(len(self.sparsity))
         return np.divide(np.maximum(self.sparsity, least), np.maximum(around, least), out=ones, where=around > 0)
+
+    @cached_property
+    def ball_radius(self) -> float:
+        """The median distance to the 20th neighbour."""
+        return float(np.median(self.sparsity))
+
+    @cached_property
+    def balls(self) -> csr_matrix:
+        """Which items of the sketch lie within `ball_radius` of each, itself included; at most 200 each."""
+        n_neighbours = min(MOST_IN_BALL, len(self.sketch))
+        distances, near = NearestNeighbors(n_neighbors=n_neighbours).fit(self.sketch).kneighbors(self.sketch)
+        inside = distances <= max(self.ball_radius, 1e-12)
+        rows = np.repeat(np.arange(len(near)), n_neighbours)[inside.ravel()]
+        shape = (len(near), len(near))
+        ones = csr_matrix((np.ones(len(rows)), (rows, near.ravel()[inside.ravel()])), shape=shape)
+        # Of the many items of a full ball only the nearest are listed: make the relation mutual again.
+        return ones.maximum(ones.T).tocsr()
 
     @cached_property
     def apartness(self) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .base import Brief, Queries, QueryStrategy, RandomSampling, generator, rarest_class
+from .coverage import Coverage
 from .discovery import Similar, Top
-from .exploration import Contrast, Coverage, Lookout, Unlike
+from .exploration import Contrast, Lookout, Unlike
 from .labels import Labels
 from .landscape import Landscape
 from .queries import draw_arms
@@ -75,6 +76,8 @@ class Auto(QueryStrategy):
     subpool
         Positions of the pool among which the arms with a model choose; all by default. Given where
         the model is slow to score.
+    spread
+        What is put around the arms that do not explore, so that their queries are diverse.
 
     Notes
     -----
@@ -89,9 +92,15 @@ class Auto(QueryStrategy):
     )
     needs_model = False
 
-    def __init__(self, brief: Brief = Brief(), subpool: NDArray[np.int64] | None = None) -> None:  # noqa: B008
+    def __init__(
+        self,
+        brief: Brief = Brief(),  # noqa: B008  (frozen)
+        subpool: NDArray[np.int64] | None = None,
+        spread: Callable[[QueryStrategy], QueryStrategy] | None = None,
+    ) -> None:
         self.brief = brief
         self.subpool = subpool
+        self.spread = spread
 
     @classmethod
     def from_brief(cls, brief: Brief) -> Auto:
@@ -162,7 +171,9 @@ class Auto(QueryStrategy):
     ) -> Iterator[tuple[int, float]]:
         """What an arm would ask, best first; it is asked again for more when others have asked the same."""
         strategy = ARMS[arm].from_brief(self.brief)
-        narrowed = self.subpool if strategy.needs_model else None
+        if self.spread is not None and (arm in EXPLOITING or arm == Margin.name):
+            strategy = self.spread(strategy)
+        narrowed = self.subpool if ARMS[arm].needs_model else None
         candidates = X_pool if narrowed is None else view(X_pool, narrowed)
         offered: set[int] = set()
         for size in sizes:

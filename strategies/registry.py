@@ -13,8 +13,9 @@ from .anchors import Anchors
 from .base import Brief, Queries, QueryStrategy, RandomSampling
 from .classifiers import load_object
 from .committee import BootstrapCommittee, VoteEntropy
+from .coverage import Coverage, ProbCover, TypiClust
 from .discovery import Similar, Top
-from .exploration import Contrast, Coverage, Lookout, Unlike
+from .exploration import Contrast, Lookout, Unlike
 from .mixture import Auto
 from .seals import Seals
 from .subpools import Subpooled
@@ -26,7 +27,7 @@ STRATEGIES: dict[str, type[QueryStrategy]] = {
     strategy.name: strategy
     for strategy in (
         Auto, Top, Similar, Margin, Entropy, LeastConfidence, Direct, BootstrapCommittee, VoteEntropy, Tail,
-        ActiveSearch, Lookout, Contrast, Unlike, Coverage, RandomSampling, Anchors, Seals,
+        ActiveSearch, Lookout, Contrast, Unlike, Coverage, ProbCover, TypiClust, RandomSampling, Anchors, Seals,
     )
 }  # fmt: skip
 

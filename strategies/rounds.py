@@ -17,6 +17,7 @@ from .anchors import Anchors
 from .base import Brief, Queries, QueryStrategy, RandomSampling
 from .classifiers import classifier_spec
 from .crossval import cross_validate
+from .diversity import Diverse, Quotas
 from .duplicates import Duplicates, askable
 from .labels import Labels
 from .mixture import Auto, Proposals
@@ -323,16 +324,30 @@ class _Turn:
             is_ours and strategy.needs_member and not (has_member and len(self.labels.rows))
         ):
             return Auto(self.brief), Auto.name
+        if isinstance(strategy, Auto):
+            subpool = self._subpool() if self._is_too_large and learner is not None else None
+            return Auto(self.brief, subpool, self._spread), name
+        if is_ours and name != RandomSampling.name:
+            strategy = self._spread(strategy)
         if self._wrapper is Seals:
             index = self._index()
             seals = Seals(strategy, metric=index.metric, classes=settings.wanted or None, index=index)
             return seals, f"seals: {name}"
-        too_large = len(self.rows) > settings.anchors_above and not self.spec.fast
-        if isinstance(strategy, Auto):
-            return (Auto(self.brief, self._subpool()) if too_large else strategy), name
-        if self._wrapper is Anchors or (too_large and (not is_ours or strategy.needs_model)):
+        if self._wrapper is Anchors or (self._is_too_large and (not is_ours or STRATEGIES[name].needs_model)):
             return self._anchors(strategy), f"anchors: {name}"
         return strategy, name
+
+    @property
+    def _is_too_large(self) -> bool:
+        """Whether a slow model had better not score all of the pool."""
+        return len(self.rows) > self.settings.anchors_above and not self.spec.fast
+
+    def _spread(self, strategy: QueryStrategy) -> QueryStrategy:
+        """The strategy with the diversity and the quota of the settings."""
+        if self.settings.quota < 1:
+            cells = self.pool.landscape(self.brief.metric).cell_of
+            strategy = Quotas(strategy, lambda X: cells(np.asarray(X)), self.settings.quota)
+        return Diverse(strategy, metric=self.brief.metric) if self.settings.diverse else strategy
 
     def _anchors(self, strategy: Any = None) -> Anchors:
         settings = self.settings

@@ -13,7 +13,7 @@ from .priors import Correction
 from .registry import check_strategy
 
 METRICS = ("euclidean", "cosine")
-BOUNDS: dict[str, tuple[float, float]] = {"random_share": (0, 1)}
+BOUNDS: dict[str, tuple[float, float]] = {"random_share": (0, 1), "quota": (0.01, 1)}
 COUNTS: dict[str, tuple[int, int]] = {
     "n_queries": (1, 10_000),
     "anchors_above": (0, 10**12),
@@ -34,6 +34,10 @@ class RoundSettings:
         What chooses the queries, and what the strategies `anchors` and `seals` are put around.
     shares
         The user's own shares of the arms of `auto`: arm and weight; empty where it chooses them itself.
+    diverse
+        Whether the queries of an arm are spread out, see `diversity.Diverse`.
+    quota
+        The largest share of an arm's queries that may come from one cell of the pool; 1 for no limit.
     classifier
         What is fitted.
     n_queries
@@ -61,6 +65,8 @@ class RoundSettings:
     strategy: str = "auto"
     base: str = "margin"
     shares: tuple[tuple[str, float], ...] = ()
+    diverse: bool = False
+    quota: float = 1.0
     classifier: str = "logistic"
     n_queries: int = 50
     random_share: float = 0.1
@@ -136,8 +142,9 @@ class RoundSettings:
             isinstance(self.budget, bool) or not isinstance(self.budget, int) or self.budget < 1
         ):
             raise ValueError(f"budget is {self.budget!r}: it must be a whole number from 1, or nothing")
-        if not isinstance(self.cross_validate, bool):
-            raise ValueError(f"cross_validate is {self.cross_validate!r}: it must be true or false")
+        for name in ("cross_validate", "diverse"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is {getattr(self, name)!r}: it must be true or false")
         for name in ("correction", "query_correction"):
             if getattr(self, name) not in list(Correction):
                 allowed = ", ".join(Correction)
