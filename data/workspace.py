@@ -28,7 +28,7 @@ from .taxonomy import Taxonomy
 LOCK_FILE = "lock.json"
 CACHE = "cache"
 SUFFIX = ".rareloop"
-LEFT_BEHIND = (CACHE, SETTINGS_FILE + ".partial")  # by a process that was killed while it made a workspace
+LEFT_BEHIND = {CACHE, SETTINGS_FILE + ".partial"}  # by a process that was killed while it made a workspace
 MOST_CLASSES = 200
 LABEL_BLOCK = 50_000
 
