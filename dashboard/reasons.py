@@ -31,6 +31,8 @@ WORDS = {
     "contrast": "Stands apart from its own neighbourhood",
     "unlike": "Far from everything labelled",
     "coverage": "From a part of the pool of which least is labelled",
+    "probcover": "Typical of a dense part of the pool near which nothing is labelled",
+    "typiclust": "The most typical item of a part of the pool of which least is labelled",
     "random": "Drawn at random: such items also tell how common the classes are",
     OPENED: "Opened by you",
     SKIPPED: "You skipped it before, and nothing else is left",

@@ -66,7 +66,8 @@ class Auto(QueryStrategy):
     and falls where exploring finds nothing. A find is in a new region when it is farther from every
     earlier one than that one's 20th neighbour. Within both kinds, shares are the probabilities of being
     the best arm under Beta posteriors (Thompson, 1933; after Zhang et al., TAILOR, 2023), with a floor;
-    all counts fade by 1 % with each label. Before the first find, only exploring arms are asked.
+    all counts fade by 1 % with each label that an arm asked for. Before the first find, only exploring
+    arms are asked.
 
     Parameters
     ----------
@@ -246,7 +247,10 @@ class _Record:
         if labels is not None and brief.landscape is not None:
             explored = np.flatnonzero(hits & np.isin(arms, list(EXPLORING)))
             new[explored] = in_new_region(brief.landscape, labels, hits, explored)
-        return cls(arms, hits.astype(float), hits + NEW_REGION * new, REMEMBER ** np.arange(n - 1, -1, -1.0))
+        # Labels that no arm asked for, as those of thousands of duplicates, push nothing into the past.
+        asked = np.isin(arms, list(ARMS))
+        later = asked.sum() - np.cumsum(asked)
+        return cls(arms, hits.astype(float), hits + NEW_REGION * new, REMEMBER**later)
 
     def counts(self, arm: str, gains: NDArray[np.float64]) -> tuple[float, float]:
         """What an arm gained, and how much it was asked, both faded."""

@@ -344,10 +344,12 @@ class _Turn:
 
     def _spread(self, strategy: QueryStrategy) -> QueryStrategy:
         """The strategy with the diversity and the quota of the settings."""
-        if self.settings.quota < 1:
-            cells = self.pool.landscape(self.brief.metric).cell_of
-            strategy = Quotas(strategy, lambda X: cells(np.asarray(X)), self.settings.quota)
-        return Diverse(strategy, metric=self.brief.metric) if self.settings.diverse else strategy
+        if self.settings.diverse:
+            strategy = Diverse(strategy, metric=self.brief.metric)
+        if self.settings.quota == 1:
+            return strategy
+        cells = self.pool.landscape(self.brief.metric).cell_of
+        return Quotas(strategy, lambda X: cells(np.asarray(X)), self.settings.quota)
 
     def _anchors(self, strategy: Any = None) -> Anchors:
         settings = self.settings

@@ -76,6 +76,12 @@ class StrategyView(pn.viewable.Viewer):
         self.random_share = pmui.FloatInput(
             label="Random share (0 to 1)", value=settings.random_share, start=0, end=1, step=0.05, **small
         )
+        self.diverse = pmui.Checkbox(
+            label="Spread out each batch", value=settings.diverse, size="small", width=230
+        )
+        self.quota = pmui.FloatInput(
+            label="From one cell at most (0.01 to 1)", value=settings.quota, start=0.01, end=1, step=0.1, **small
+        )
         self.retrain_every = pmui.IntInput(
             label="A round after how many labels", value=self.session.retrain_every, start=1, **small
         )
@@ -100,7 +106,7 @@ class StrategyView(pn.viewable.Viewer):
 
     def _wire(self) -> None:
         for name in ("strategy", "base", "classifier", "metric", "query_correction", "correction", "random_share",
-                     "anchors_above", "retrain_every"):  # fmt: skip
+                     "diverse", "quota", "anchors_above", "retrain_every"):  # fmt: skip
             getattr(self, name).param.watch(lambda event, name=name: self._change(**{name: event.new}), "value")
         self.strategy.param.watch(lambda event: self._strategy_chosen(event.new), "value")
         self.wanted.param.watch(lambda event: self.session.set_wanted(event.new), "value")
@@ -113,7 +119,7 @@ class StrategyView(pn.viewable.Viewer):
         controls = pmui.Column(
             self.strategy, self.base, self.shares_box, self.classifier, self.wanted,
             pmui.Row(self.new_class, self.add_class), self.retrain_every, self.metric,
-            self.query_correction, self.correction, self.random_share, self.anchors_above,
+            self.query_correction, self.correction, self.random_share, self.diverse, self.quota, self.anchors_above,
             pn.pane.HTML("<b>Your own guess of the prevalence</b>", margin=(5, 10)), self.prevalence_column,
             width=270, styles={"height": "100%", "overflow-y": "auto", "overflow-x": "hidden"},
         )  # fmt: skip

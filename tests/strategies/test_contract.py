@@ -54,7 +54,7 @@ OURS = {
     "diverse quotas": lambda: Diverse(Quotas(Top([2]), lambda X: np.zeros(len(X), int), share=0.2)),
 }
 #: Those whose answer is chance, or depends on it where many items score alike.
-BY_CHANCE = {"auto", "lookout", "contrast", "unlike", "coverage",
+BY_CHANCE = {"auto", "lookout", "contrast", "unlike", "coverage", "probcover", "typiclust",
              "random", "committee", "vote_entropy", "corrected committee", "search", "search with a budget",
              "seals around search", "diverse top", "diverse among anchors", "anchors made diverse",
              "diverse quotas"}  # fmt: skip

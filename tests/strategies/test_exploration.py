@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from rareloop.strategies import Contrast, Coverage, Lookout, Unlike
+from rareloop.strategies import Contrast, Coverage, Lookout, ProbCover, TypiClust, Unlike
 from rareloop.strategies.landscape import Landscape
 from rareloop.strategies.rows import Rows
 
-EXPLORERS = [Lookout, Contrast, Unlike, Coverage]
+EXPLORERS = [Lookout, Contrast, Unlike, Coverage, ProbCover, TypiClust]
 
 
 def labelled(X=None, y=None):
@@ -141,3 +141,43 @@ def test_tiny_and_constant_pools(explorer, n):
     for X in (np.zeros((n, 3), np.float32), np.random.default_rng(0).normal(size=(n, 3)).astype(np.float32)):
         positions, _ = explorer()(labelled(), X, n, random_state=np.random.default_rng(0))
         assert sorted(positions.tolist()) == list(range(n))
+
+
+def groups(sizes, spread=0.1, seed=0):
+    """Round groups of items, ten apart, and one lone item at the end."""
+    rng = np.random.default_rng(seed)
+    parts = [rng.normal(10 * i, spread, (size, 2)) for i, size in enumerate(sizes)]
+    return np.concatenate([*parts, [[-50, -50]]]).astype(np.float32)
+
+
+def test_balls_cover_the_fullest_group_first_and_each_once():
+    X = groups([100, 300, 200])
+    positions, gains = ProbCover()(labelled(), X, 3, random_state=np.random.default_rng(0))
+    of_group = np.searchsorted([100, 400, 600], positions, side="right")
+    assert (np.diff(gains) <= 0).all()
+    assert 600 not in positions
+    landscape = Landscape(X)
+    around = np.linalg.norm(X - X[positions[0]], axis=1) <= landscape.ball_radius + 1e-6
+    assert (
+        gains[0]
+        == around.sum()
+        == max((np.linalg.norm(X - x, axis=1) <= landscape.ball_radius + 1e-6).sum() for x in X)
+    )
+    labelled_first = labelled(X[:400:5], np.zeros(80))
+    positions, _ = ProbCover()(labelled_first, X, 1, random_state=np.random.default_rng(0))
+    assert positions[0] >= 400, of_group
+
+
+def test_typical_items_of_the_largest_cells_come_first():
+    X = groups([40, 200, 90])
+    landscape = Landscape(X)
+    positions, scores = TypiClust(landscape=landscape)(
+        labelled(), Rows(X, np.arange(len(X))), 5, random_state=np.random.default_rng(0)
+    )
+    cell = landscape.cells.predict(landscape.sketch)
+    sizes = np.bincount(cell)
+    assert cell[positions[0]] == sizes.argmax()
+    members = np.flatnonzero(cell == cell[positions[0]])
+    assert landscape.sparsity[positions[0]] == landscape.sparsity[members].min()
+    assert len(set(cell[positions].tolist())) == 5
+    assert (scores == 0).all()

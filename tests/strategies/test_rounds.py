@@ -316,3 +316,35 @@ def test_prevalence_of_a_class_that_is_gone_is_passed_over(small):
     pool, _, labels = small
     result = turn(pool, replace(labels, n_classes=3), prevalence=((9, 0.1, 0.1),))
     assert np.isnan(result.prevalence).all()
+
+
+@pytest.mark.parametrize(
+    "strategy", ["auto", "top", "margin", "anchors", "similar", "modAL.uncertainty:margin_sampling"]
+)
+def test_diversity_and_quotas_of_the_settings(small, strategy):
+    pool, _, labels = small
+    result = turn(pool, labels, strategy=strategy, wanted=(1, 2), diverse=True, quota=0.2)
+    assert_sound(result, pool, labels, 50)
+    assert result.messages == ()
+
+
+def test_a_quota_limits_what_one_cell_may_have(small):
+    pool, _, labels = small
+    cell = pool.landscape().cell_of(pool.X)
+    settings = {"strategy": "top", "wanted": (1, 2), "random_share": 0.0, "n_queries": 20}
+    free, limited = turn(pool, labels, **settings), turn(pool, labels, **settings, quota=0.1)
+    assert np.bincount(cell[free.queries.rows]).max() > 2
+    assert np.bincount(cell[limited.queries.rows]).max() <= 2
+
+
+def test_a_diverse_batch_is_spread_out(small):
+    pool, _, labels = small
+    settings = {"strategy": "top", "wanted": (1, 2), "random_share": 0.0, "n_queries": 10}
+
+    def spread(result):
+        X = pool.X[result.queries.rows]
+        return np.linalg.norm(X[:, None] - X[None], axis=2).mean()
+
+    plain = [spread(turn(pool, labels, seed, **settings)) for seed in range(5)]
+    diverse = [spread(turn(pool, labels, seed, **settings, diverse=True)) for seed in range(5)]
+    assert np.mean(diverse) > np.mean(plain)

@@ -47,6 +47,8 @@ def test_what_is_left_out_has_its_default():
     ({"shares": [["top", float("nan")]]}, "the share of top is nan"),
     ({"shares": [["top", 1], ["top", 2]]}, "an arm has two shares"),
     ({"shares": [["top", 0]]}, "the shares are all zero"),
+    ({"diverse": 1}, "diverse is 1: it must be true or false"),
+    ({"quota": 0}, "quota is 0: it must be a number from 0.01 to 1"),
     ({"cross_validate": "no"}, "cross_validate is 'no': it must be true or false"),
 ])  # fmt: skip
 def test_bad_settings_are_named(values, message):
