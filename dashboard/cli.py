@@ -118,8 +118,8 @@ def _add_model_flags(parser: argparse.ArgumentParser, several: bool = False) -> 
         "--strategy",
         metavar=f"NAME{many}",
         help="auto (a mixture that follows what works), top, similar, margin, entropy, least_confidence, direct, "
-        "committee, vote_entropy, tail, search, lookout, contrast, unlike, coverage, random, anchors, seals, or "
-        "module:function of your own",
+        "committee, vote_entropy, tail, search, lookout, contrast, unlike, coverage, probcover, typiclust, "
+        "random, anchors, seals, or module:function of your own",
     )
 
 

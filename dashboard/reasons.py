@@ -90,19 +90,18 @@ def described(
     near = reason.neighbours[:MOST_NEIGHBOURS]
     near += tuple(n for n in reason.neighbours[MOST_NEIGHBOURS:] if n.class_index in wanted)
     texts = ids.texts([n.row for n in near])
-    parts = array_parts(features)
+    parts = set(array_columns(features))
     return {
         "neighbours": [
             [names[n.class_index], text, float(f"{n.distance:.4g}")] for n, text in zip(near, texts, strict=True)
         ],
         "unusual": [
-            [features.names[u.feature], round(u.deviation, 1)]
-            for u in reason.unusual
-            if features.names[u.feature] not in parts
+            [features.names[u.feature], round(u.deviation, 1)] for u in reason.unusual if u.feature not in parts
         ],
     }
 
 
-def array_parts(features: FeatureReport) -> frozenset[str]:
-    """The names of the columns of the feature matrix that are single values of arrays."""
-    return frozenset(f"{name}[{i}]" for name, width in features.widths.items() for i in range(width))
+def array_columns(features: FeatureReport) -> tuple[int, ...]:
+    """The columns of the feature matrix that are single values of arrays."""
+    parts = {f"{name}[{i}]" for name, width in features.widths.items() for i in range(width)}
+    return tuple(column for column, name in enumerate(features.names) if name in parts)

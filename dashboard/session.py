@@ -24,7 +24,7 @@ from ..data.workspace import Workspace
 from ..strategies.rounds import Labels, Round, RoundSettings
 from .distances import keep_metric
 from .queue import Queued, queue_of, records_of, restored
-from .reasons import DUPLICATE, OPENED, SKIPPED
+from .reasons import DUPLICATE, OPENED, SKIPPED, array_columns
 from .training import RANDOM, labels_of
 from .twins import Twins
 from .worker import RoundTask, Worker, WorkerStoppedError
@@ -182,7 +182,11 @@ class LabellingSession(param.Parameterized):
         """The settings of the next round, with the wanted classes of the taxonomy."""
         wanted = tuple(i for i, c in enumerate(self.workspace.taxonomy) if c.wanted)
         stored = self.workspace.settings.get("round") or {}
-        return replace(RoundSettings.from_dict(dict(stored)), wanted=wanted)
+        return replace(RoundSettings.from_dict(dict(stored)), wanted=wanted, unexplained=self._unexplained)
+
+    @property
+    def _unexplained(self) -> tuple[int, ...]:
+        return array_columns(self.workspace.feature_report) if self.workspace.is_ready else ()
 
     @property
     def retrain_every(self) -> int:
@@ -380,7 +384,7 @@ class LabellingSession(param.Parameterized):
         except ValueError as error:
             raise InputError(str(error)) from error
         stored = settings.to_dict()
-        stored.pop("wanted")  # kept with the classes
+        del stored["wanted"], stored["unexplained"]  # known from the classes and the features
         self.workspace.settings["round"] = stored
         if retrain is not None:
             if int(retrain) < 1:

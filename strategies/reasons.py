@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,7 @@ def explain(
     rows: NDArray[np.int64],
     labelled: NDArray[np.int64],
     classes: NDArray[np.int64],
+    unexplained: Sequence[int] = (),
 ) -> tuple[Reason, ...]:
     """Reasons for some rows, in their order.
 
@@ -56,12 +58,14 @@ def explain(
         The queries, int64 ``(n_queries,)``.
     labelled, classes
         The labelled rows and their class indices, ``(n_labels,)``.
+    unexplained
+        Columns that are never named as unusual.
     """
     vectors = landscape.values(rows)
     near = [
         (int(c), *_nearest_of(landscape, vectors, labelled[classes == c])) for c in np.unique(classes) if len(rows)
     ]
-    unusual = _unusual(landscape, rows)
+    unusual = _unusual(landscape, rows, np.array(unexplained, np.int64))
     reasons = []
     for i in range(len(rows)):
         neighbours = [Neighbour(c, int(where[i]), float(distance[i])) for c, where, distance in near]
@@ -74,9 +78,12 @@ def _nearest_of(landscape: Landscape, vectors: NDArray[np.float32], members: NDA
     return members[positions[:, 0]], distances[:, 0]
 
 
-def _unusual(landscape: Landscape, rows: NDArray[np.int64]) -> list[tuple[Unusual, ...]]:
+def _unusual(
+    landscape: Landscape, rows: NDArray[np.int64], unexplained: NDArray[np.int64]
+) -> list[tuple[Unusual, ...]]:
     centre, spread = landscape.centre_and_spread
     deviations = (np.asarray(landscape.X[rows], np.float64) - centre) / spread
+    deviations[:, unexplained] = 0.0
     order = np.argsort(-np.abs(deviations), axis=1, kind="stable")[:, :MOST_UNUSUAL]
     return [
         tuple(Unusual(int(j), float(deviations[i, j])) for j in order[i] if abs(deviations[i, j]) >= UNUSUAL_FROM)

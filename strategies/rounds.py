@@ -385,7 +385,7 @@ class _Turn:
 
     def _reasons(self, queries: QueryList) -> tuple[Reason, ...]:
         landscape = self.pool.landscape(self.brief.metric)
-        return explain(landscape, queries.rows, self.labels.rows, self.labels.classes)
+        return explain(landscape, queries.rows, self.labels.rows, self.labels.classes, self.settings.unexplained)
 
     # ---- what is shown ---------------------------------------------------------------------------
 

@@ -54,6 +54,8 @@ class RoundSettings:
         See `anchors.Anchors`.
     wanted
         Indices of the classes that are looked for.
+    unexplained
+        Columns of the matrix that mean nothing to a reader, such as those of embeddings: no reason names them.
     budget
         How many labels there will be in all, for strategies that plan ahead; None where it is not known.
     min_uniform
@@ -79,6 +81,7 @@ class RoundSettings:
     subpool_size: int = 1000
     metric: str = "euclidean"
     wanted: tuple[int, ...] = ()
+    unexplained: tuple[int, ...] = ()
     budget: int | None = None
     min_uniform: int = 50
     cross_validate: bool = True
@@ -88,6 +91,7 @@ class RoundSettings:
         return asdict(self) | {
             "prevalence": [list(entry) for entry in self.prevalence],
             "wanted": list(self.wanted),
+            "unexplained": list(self.unexplained),
             "shares": [list(entry) for entry in self.shares],
         }
 
@@ -108,6 +112,7 @@ class RoundSettings:
         for name, shape, parse in (
             ("prevalence", "a list of (class index, low share, high share)", _ranges),
             ("wanted", "a list of class indices", _indices),
+            ("unexplained", "a list of column indices", _indices),
             ("shares", "a list of (arm, weight)", _shares),
         ):
             if name in given:

@@ -119,7 +119,8 @@ class StrategyView(pn.viewable.Viewer):
         controls = pmui.Column(
             self.strategy, self.base, self.shares_box, self.classifier, self.wanted,
             pmui.Row(self.new_class, self.add_class), self.retrain_every, self.metric,
-            self.query_correction, self.correction, self.random_share, self.diverse, self.quota, self.anchors_above,
+            self.query_correction, self.correction, self.random_share, self.diverse, self.quota,
+            self.anchors_above,
             pn.pane.HTML("<b>Your own guess of the prevalence</b>", margin=(5, 10)), self.prevalence_column,
             width=270, styles={"height": "100%", "overflow-y": "auto", "overflow-x": "hidden"},
         )  # fmt: skip

@@ -51,3 +51,9 @@ def test_a_constant_feature_is_never_unusual():
     X[:3, 0] = 1
     for reason in explain(Landscape(X), np.arange(50), np.array([0]), np.array([0])):
         assert all(u.feature == 1 for u in reason.unusual)
+
+
+def test_columns_that_mean_nothing_to_a_reader_are_not_named(X):
+    nothing = np.empty(0, np.int64)
+    (reason,) = explain(Landscape(X), np.array([0]), nothing, nothing, unexplained=(2,))
+    assert [u.feature for u in reason.unusual] == [0]
