@@ -24,7 +24,7 @@ from .uncertainty import Margin
 EXPLOITING: dict[str, float] = {Top.name: 1.0, Similar.name: 0.9}  # what a find of each counts
 LEAST_EXPLOITER = 0.05  # of what is neither exploration nor boundary, for each of them
 BOUNDARY_SHARE = 0.06  # of what is not exploration, times the share of misses: it finds little, but sharpens
-FIRST_LOOK: dict[str, float] = {Lookout.name: 0.4, Unlike.name: 0.25, Coverage.name: 0.2, Contrast.name: 0.15}
+FIRST_LOOK: dict[str, float] = {Lookout.name: 0.7, Unlike.name: 0.1, Coverage.name: 0.1, Contrast.name: 0.1}
 EXPLORING: dict[str, float] = {Lookout.name: 1.0, Unlike.name: 1.0, Coverage.name: 1.2, Contrast.name: 0.6}
 LEAST_EXPLORER = 0.1  # of the exploration, for each explorer
 REMEMBER = 0.99  # weight of a label, by the labels that came after it
