@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -26,10 +25,8 @@ from rareloop.dashboard.worker import capped_threads
 from rareloop.strategies.pool import Pool
 from rareloop.strategies.settings import RoundSettings
 from rareloop.strategies.simulate import labels_to, simulate
+from rareloop.tests.benchmarks.sets import load
 from tqdm import tqdm
-
-sys.path.insert(0, str(Path(__file__).parent))
-from sets import load  # type: ignore[import-not-found]
 
 WARM_SETS = "htru@1,shuttle,mammography,clinc3@1,sdss@1,cover,mnist@1,digits@2,synth@1"
 COLD_SETS = "htru@0.2,clinc3@0.2,synth@0.2,shuttle,sdss@1,mnist@1,cover,digits@2,mammography"
