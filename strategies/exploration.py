@@ -25,8 +25,12 @@ class Scene:
         training = getattr(learner, "X_training", None)
         self.labelled = np.empty((0, X_pool.shape[1]), np.float32) if training is None else np.asarray(training)
         self.rows: NDArray[np.int64] | None = None
+        self._order: NDArray[np.int64] | None = None
         if landscape is not None and isinstance(X_pool, Rows):
             self.landscape, self.rows = landscape, X_pool.index
+            # A subpool comes in an order of its own.
+            if self.rows is not None and (np.diff(self.rows) <= 0).any():
+                self._order = np.argsort(self.rows, kind="stable")
         else:
             self.landscape = Landscape(np.asarray(X_pool, np.float32), metric)
 
@@ -34,9 +38,11 @@ class Scene:
         """Of some rows of the pool, in order: the positions of those that are candidates, and their places."""
         if self.rows is None:
             return rows, np.arange(len(rows))
-        where = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
-        places = np.flatnonzero(self.rows[where] == rows)
-        return where[places], places
+        ordered = self.rows if self._order is None else self.rows[self._order]
+        where = np.minimum(np.searchsorted(ordered, rows), len(ordered) - 1)
+        places = np.flatnonzero(ordered[where] == rows)
+        found = where[places]
+        return (found if self._order is None else self._order[found]), places
 
     def reach(self, vectors: NDArray[np.float32], what: str) -> NDArray[np.float32]:
         """The distance of each candidate to the nearest of some vectors; touches the whole pool."""

@@ -325,7 +325,8 @@ class _Turn:
         ):
             return Auto(self.brief), Auto.name
         if isinstance(strategy, Auto):
-            subpool = self._subpool() if self._is_too_large and learner is not None else None
+            narrowed = self._is_too_large or self._wrapper is not None
+            subpool = self._subpool() if narrowed and learner is not None else None
             return Auto(self.brief, subpool, self._spread), name
         if is_ours and name != RandomSampling.name:
             strategy = self._spread(strategy)

@@ -181,3 +181,21 @@ def test_typical_items_of_the_largest_cells_come_first():
     assert landscape.sparsity[positions[0]] == landscape.sparsity[members].min()
     assert len(set(cell[positions].tolist())) == 5
     assert (scores == 0).all()
+
+
+@pytest.mark.parametrize("explorer", EXPLORERS)
+def test_candidates_may_come_in_any_order(bulk, explorer):
+    landscape = Landscape(bulk)
+    rows = np.arange(0, len(bulk), 3)
+    shuffled = np.random.default_rng(1).permutation(rows)
+    answers = [
+        set(index[explorer(landscape=landscape)(
+            labelled(bulk[:3], np.zeros(3)), Rows(bulk, index), 5, random_state=np.random.default_rng(0)
+        )[0]].tolist())
+        for index in (rows, shuffled)
+    ]  # fmt: skip
+    assert answers[0] <= set(rows.tolist())
+    if explorer in (Lookout, Contrast, Unlike, ProbCover):
+        assert answers[0] == answers[1]
+    else:
+        assert {int(landscape.cell[r]) for r in answers[0]} == {int(landscape.cell[r]) for r in answers[1]}
