@@ -75,7 +75,7 @@ class RoundSettings:
     correction: str = Correction.MATCHED.value
     query_correction: str = Correction.NONE.value
     prevalence: tuple[tuple[int, float, float], ...] = ()
-    anchors_above: int = 100_000
+    anchors_above: int = 50_000
     n_anchors: int = 10
     n_neighbors: int = 50
     subpool_size: int = 1000
