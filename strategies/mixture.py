@@ -29,12 +29,12 @@ EXPLORING: dict[str, float] = {Lookout.name: 1.0, Unlike.name: 1.0, Coverage.nam
 LEAST_EXPLORER = 0.1  # of the exploration, for each explorer
 REMEMBER = 0.99  # weight of a label, by the labels that came after it
 EXPLORE_PRIOR = (2.0, 15.0)  # finds and misses that exploration begins with
-EXPLOIT_PRIOR = (1.0, 1.0)
+EXPLOIT_PRIOR = (3.0, 1.0)
 LEAST_EXPLORATION, MOST_EXPLORATION = 0.04, 0.8  # the least is times the share of misses
 NEW_REGION = 6.0  # what a find in a new region counts beyond one
 SPARE = 5
 N_DRAWS = 1_000
-SHARPNESS = 2.0
+SHARPNESS = 3.0
 
 ARMS: dict[str, type[QueryStrategy]] = {
     arm.name: arm for arm in (Top, Similar, Margin, Lookout, Unlike, Contrast, Coverage, RandomSampling)
@@ -61,7 +61,7 @@ class Auto(QueryStrategy):
     """A mixture: most likely members, more like the known ones, the boundary, and four ways to explore.
 
     Every place of the queue goes to an arm at random, with the probability of its share. The share of
-    exploration is ``v² / (u² + v²)``: what an exploring label has found lately, a find in a new region
+    exploration is ``v³ / (u³ + v³)``: what an exploring label has found lately, a find in a new region
     counting sevenfold, against what an exploiting one has found; so it grows as the known region runs dry,
     and falls where exploring finds nothing. A find is in a new region when it is farther from every
     earlier one than that one's 20th neighbour. Within both kinds, shares are the probabilities of being
