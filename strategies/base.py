@@ -78,6 +78,24 @@ class QueryStrategy(ABC):
         """Choose up to `n_instances` positions of X_pool ``(n_items, n_features)``."""
 
 
+class WantedStrategy(QueryStrategy):
+    """A strategy for the classes that are looked for.
+
+    Parameters
+    ----------
+    classes
+        These classes; the least frequent class of ``learner.y_training`` by default.
+    """
+
+    def __init__(self, classes: Sequence[Any] | None = None) -> None:
+        self.classes = classes
+
+    @classmethod
+    def from_brief(cls, brief: Brief) -> Self:
+        """For the classes that the round looks for."""
+        return cls(brief.wanted or None)
+
+
 class ScoringStrategy(QueryStrategy):
     """A strategy that scores every item from its class probabilities and takes the best."""
 

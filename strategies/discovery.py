@@ -12,6 +12,7 @@ from .base import (
     Brief,
     Queries,
     QueryStrategy,
+    WantedStrategy,
     class_labels,
     generator,
     labelled_items,
@@ -25,7 +26,7 @@ from .retrieval import Metric
 from .rows import predict_proba
 
 
-class Top(QueryStrategy):
+class Top(WantedStrategy):
     """The most likely members of the classes that are looked for.
 
     Several classes share the effort by need: an item's probability of a class counts ``1 / √(1 + n)`` of
@@ -41,14 +42,6 @@ class Top(QueryStrategy):
     name = "top"
     label = "Most likely rare"
     description = "The most likely members of the classes that are looked for."
-
-    def __init__(self, classes: Sequence[Any] | None = None) -> None:
-        self.classes = classes
-
-    @classmethod
-    def from_brief(cls, brief: Brief) -> Top:
-        """For the classes that are looked for."""
-        return cls(brief.wanted or None)
 
     def __call__(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,8 @@ from scipy.stats import rankdata
 from sklearn.covariance import LedoitWolf
 
 from .base import (
-    Brief,
     Queries,
-    QueryStrategy,
+    WantedStrategy,
     class_labels,
     generator,
     labelled_items,
@@ -27,7 +25,7 @@ from .rows import predict_proba
 MAD_TO_SD = 1.4826  # of a normal distribution
 
 
-class Tail(QueryStrategy):
+class Tail(WantedStrategy):
     """The items that are unlike the common classes in what the model says of all classes, leaning to a rare one.
 
     Inspired by Singh et al. (2022, arXiv 2112.07835), not a reproduction: they, too, lift the activations
@@ -46,14 +44,6 @@ class Tail(QueryStrategy):
     name = "tail"
     label = "Subdued rare classes"
     description = "Items whose scores, put on one scale, are unlike the common classes and lean to a rare one."
-
-    def __init__(self, classes: Sequence[Any] | None = None) -> None:
-        self.classes = classes
-
-    @classmethod
-    def from_brief(cls, brief: Brief) -> Tail:
-        """For the classes that are looked for."""
-        return cls(brief.wanted or None)
 
     def __call__(
         self,

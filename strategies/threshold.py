@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .base import (
-    Brief,
     Queries,
-    QueryStrategy,
+    WantedStrategy,
     class_labels,
     generator,
     labelled_items,
@@ -53,7 +51,7 @@ def separating_threshold(scores: ArrayLike, members: ArrayLike) -> float:
     return float((ends[gap] + ends[gap + 1]) / 2)
 
 
-class Direct(QueryStrategy):
+class Direct(WantedStrategy):
     """The items next to the separating threshold of each class that is looked for, above and below in turn.
 
     The threshold is the best one for the labels (`separating_threshold`), not the ½ that margin sampling
@@ -72,14 +70,6 @@ class Direct(QueryStrategy):
     name = "direct"
     label = "Both sides of the threshold"
     description = "Items next to the score that best separates the labelled members of a class from the others."
-
-    def __init__(self, classes: Sequence[Any] | None = None) -> None:
-        self.classes = classes
-
-    @classmethod
-    def from_brief(cls, brief: Brief) -> Direct:
-        """For the classes that are looked for."""
-        return cls(brief.wanted or None)
 
     def __call__(
         self,
