@@ -159,7 +159,7 @@ def tables(frame: pd.DataFrame) -> list[str]:
 
 
 def _found_table(runs: pd.DataFrame) -> list[str]:
-    strategies = list(dict.fromkeys(runs["strategy"]))
+    strategies = _in_order(runs["strategy"])
     rows = [f"| set (rare) | {' | '.join(strategies)} |", "| --- |" + " --- |" * len(strategies)]
     for name, of_set in runs.groupby("set", sort=False):
         by = dict(tuple(of_set.groupby("strategy")))
@@ -167,6 +167,11 @@ def _found_table(runs: pd.DataFrame) -> list[str]:
         cells = [_found(by[s], best) if s in by else "–" for s in strategies]
         rows.append(f"| {name} ({of_set['total'].mean():.0f}) | {' | '.join(cells)} |")
     return rows
+
+
+def _in_order(strategies: pd.Series) -> list[str]:
+    """Each strategy once, the mixture first."""
+    return sorted(dict.fromkeys(strategies), key=lambda name: name != "auto")
 
 
 def _found(runs: pd.DataFrame, best: float) -> str:
@@ -180,7 +185,7 @@ def _found(runs: pd.DataFrame, best: float) -> str:
 
 
 def _cold_table(runs: pd.DataFrame) -> list[str]:
-    strategies = list(dict.fromkeys(runs["strategy"]))
+    strategies = _in_order(runs["strategy"])
     rows = [f"| set (rare) | {' | '.join(strategies)} |", "| --- |" + " --- |" * len(strategies)]
     for name, of_set in runs.groupby("set", sort=False):
         by = dict(tuple(of_set.groupby("strategy")))

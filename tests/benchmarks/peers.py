@@ -28,6 +28,7 @@ from modAL.models import ActiveLearner
 from numpy.typing import NDArray
 from rareloop.strategies.base import RandomSampling
 from rareloop.strategies.classifiers import CLASSIFIERS
+from rareloop.strategies.mixture import Auto
 from rareloop.strategies.pool import Pool
 from rareloop.strategies.registry import STRATEGIES
 from rareloop.strategies.rounds import Labels, RoundSettings, run_round
@@ -227,7 +228,8 @@ def compare_cost(given: argparse.Namespace) -> None:
         for strategy in ours:
             settings = RoundSettings(
                 strategy=strategy, classifier=classifier, n_queries=given.batch, random_share=0.0, wanted=(1,),
-                anchors_above=NO_ANCHORS, cross_validate=False,
+                anchors_above=RoundSettings.anchors_above if strategy == Auto.name else NO_ANCHORS,
+                cross_validate=False,
             )  # fmt: skip
             taken = cpu_seconds(partial(_round, pool, labels, settings), given.repeats)
             reference = taken if strategy == given.reference else reference
