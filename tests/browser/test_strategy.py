@@ -53,7 +53,7 @@ def test_shares_of_ones_own_change_the_next_round_and_automatic_ones_come_back(p
     strategy_tab.wait(lambda: dict(session.settings.shares), "shares of one's own")
     own = dict(session.settings.shares)
     assert sum(own.values()) == pytest.approx(100, abs=4)  # whole per cents
-    expect(box).to_have_value(f"{own['unlike']:g}")
+    expect(box).to_have_value(f"{own.get('unlike', 0):g}")
     box.fill("100")
     box.press("Tab")
     strategy_tab.wait(lambda: dict(session.settings.shares).get("unlike") == 100, "the new share")

@@ -171,6 +171,8 @@ def test_labels_to_start_from_are_named_so(tmp_path):
 
 
 def test_every_query_is_logged_with_its_arm_and_how_it_was_chosen(session):
+    session.update_settings(shares=[("lookout", 2), ("top", 1)])
+    settle(session)
     label(session, 0)
     label(session, 1)
     settle(session)
