@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -100,6 +101,7 @@ class Served:
         factory = page_factory(self.session, read_layout("default"))
         self.thread: threading.Thread = pn.serve({"/": factory}, threaded=True, show=False, **options)
         self.url = f"http://127.0.0.1:{port}/"
+        self.wait(lambda: _listens(port), "the server listens")
 
     def wait(self, condition: Callable[[], bool], what: str) -> None:
         """Wait until the session is in a state."""
@@ -115,6 +117,11 @@ class Served:
         pn.state.kill_all_servers()
         pn.state.reset()
         self.session.close()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
