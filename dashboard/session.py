@@ -293,6 +293,8 @@ class LabellingSession(param.Parameterized):
 
     def _agreeing(self) -> tuple[tuple[int, int], ...]:
         """Items that can be labelled like their twins: not answered, and the twins agree as of now."""
+        if not self._held_back:
+            return ()
         labels = self.labels()
         answered = set(labels.excluded.tolist())
         pairs = [pair for pair in self._held_back if pair[0] not in answered]

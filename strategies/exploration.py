@@ -17,8 +17,8 @@ from .rows import Rows
 class Scene:
     """The candidates of one call as the landscape sees them, and what is labelled.
 
-    `positions` are the candidates that are in the sketch, and `places` are theirs in it; `labelled` are
-    the vectors of the labelled items ``(n_labels, n_features)``.
+    `rows` are the candidates' rows in the pool, or None where they are the pool themselves; `labelled` are
+    the vectors of the labelled items, ``(n_labels, n_features)``.
     """
 
     def __init__(self, landscape: Landscape | None, metric: Metric, learner: Any, X_pool: Any) -> None:

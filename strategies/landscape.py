@@ -53,7 +53,7 @@ class Landscape:
         self.X = X
         self.metric: Metric = metric
         self._neighbourhoods: dict[bytes, Neighbourhood] = {}
-        self._reached: dict[str, tuple[set[bytes], NDArray[np.float32]]] = {}
+        self._reached: dict[tuple[str, str], tuple[set[bytes], NDArray[np.float32]]] = {}
 
     def _draw(self, n: int) -> NDArray[np.int64]:
         rows = np.arange(len(self.X))
@@ -121,7 +121,7 @@ class Landscape:
         """The distance of every item to the nearest of some vectors; infinite without any.
 
         What is known of vectors that were there before is kept, so that only new ones cost. Of more than
-        500, those are taken whose bytes come first in a fixed shuffle.
+        500, a fixed half, quarter, ... of all vectors is taken, so that which are depends on nothing else.
 
         Parameters
         ----------
@@ -132,14 +132,14 @@ class Landscape:
         """
         n_items = len(self.X) if over == "pool" else len(self.sketch)
         keys = {vector.tobytes(): vector for vector in np.asarray(vectors, np.float32)}
-        known, distance = self._reached.get(what, (set(), np.empty(0, np.float32)))
-        if not known or not known <= keys.keys():
+        chosen = _thinned(list(keys))
+        known, distance = self._reached.get((what, over), (set(), np.empty(0, np.float32)))
+        if not known or not known <= set(chosen):
             known, distance = set(), np.full(n_items, np.inf, np.float32)
-        chosen = list(keys) if len(keys) <= MOST_REACHED else sorted(keys, key=_shuffled)[:MOST_REACHED]
         fresh = [keys[key] for key in chosen if key not in known]
         if fresh:
             distance = np.minimum(distance, self._distances(self.project(np.stack(fresh)), over))
-        self._reached[what] = (known | set(chosen), distance)
+        self._reached[what, over] = (set(chosen), distance)
         return distance
 
     def _distances(self, places: NDArray[np.float32], over: str) -> NDArray[np.float32]:
@@ -266,6 +266,16 @@ class Landscape:
         return np.where(sizes > 0, sums / np.maximum(sizes, 1), -np.inf)
 
 
-def _shuffled(key: bytes) -> bytes:
-    """An order of byte strings that has nothing to do with what they mean, and never changes."""
-    return blake2b(key, digest_size=8).digest()
+def _thinned(keys: list[bytes]) -> list[bytes]:
+    """Those of at most 500: all, or the ones whose hash lies in the first half, quarter, ... of its range.
+
+    While more come in, the ones taken only grow, until they are halved.
+    """
+    if len(keys) <= MOST_REACHED:
+        return keys
+    hashes = {key: int.from_bytes(blake2b(key, digest_size=8).digest(), "big") for key in keys}
+    limit = 2**64
+    while len(keys) > MOST_REACHED:
+        limit //= 2
+        keys = [key for key in keys if hashes[key] < limit]
+    return keys

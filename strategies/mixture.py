@@ -29,12 +29,12 @@ EXPLORING: dict[str, float] = {Lookout.name: 1.0, Unlike.name: 1.0, Coverage.nam
 LEAST_EXPLORER = 0.1  # of the exploration, for each explorer
 REMEMBER = 0.99  # weight of a label, by the labels that came after it
 EXPLORE_PRIOR = (2.0, 15.0)  # finds and misses that exploration begins with
-EXPLOIT_PRIOR = (3.0, 1.0)
+EXPLOIT_PRIOR = (3.0, 1.0)  # the same of what does not explore
 LEAST_EXPLORATION, MOST_EXPLORATION = 0.04, 0.8  # the least is times the share of misses
 NEW_REGION = 6.0  # what a find in a new region counts beyond one
-SPARE = 5
-N_DRAWS = 1_000
-SHARPNESS = 3.0
+SHARPNESS = 3.0  # how sharply the share of exploration turns on its yield beside the other's
+SPARE = 5  # what an arm is asked for beyond its places, for others may ask for the same items
+N_DRAWS = 1_000  # of the posteriors, to see which arm is best how often
 
 ARMS: dict[str, type[QueryStrategy]] = {
     arm.name: arm for arm in (Top, Similar, Margin, Lookout, Unlike, Contrast, Coverage, RandomSampling)

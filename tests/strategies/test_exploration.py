@@ -95,7 +95,12 @@ def test_of_many_labels_the_same_part_counts_whatever_their_order(bulk, monkeypa
     np.testing.assert_array_equal(first, Landscape(bulk).reach(bulk[:300][::-1], "labelled"))
     every = np.sqrt(((bulk[:, None] - bulk[None, :300]) ** 2).sum(axis=2)).min(axis=1)
     assert (first >= every - 2e-3).all()
-    assert (first[:300] < 1e-2).sum() == 20
+    assert 5 <= (first[:300] < 1e-2).sum() <= 20
+    # What was asked before leaves no trace: the same labels give the same distances.
+    grown = Landscape(bulk)
+    for stop in range(10, 301, 10):
+        grown.reach(bulk[:stop], "labelled")
+    np.testing.assert_allclose(grown.reach(bulk[:300], "labelled"), first, atol=2e-3)
 
 
 def test_coverage_goes_through_the_cells_before_it_comes_back():
