@@ -300,7 +300,8 @@ def test_ctrl_c_loses_only_the_runs_under_way(source, output, jobs):
     assert "Traceback" not in err
     kept = companion(output).read_bytes().count(b"\n") - 1
     assert 2 <= kept < 400
-    assert f"{kept} of 400 runs are kept" in out
+    # An interrupt may fall between the storing of a run and its counting.
+    assert any(f"{n} of 400 runs are kept" in out for n in (kept - 1, kept))
     assert not output.exists()
     runs = [json.loads(line) for line in companion(output).read_text().splitlines()[1:]]
     of_seed = sum(run["seed"] == 0 for run in runs)  # two processes may end their first runs in any order
