@@ -14,6 +14,8 @@ from .components.status import Status
 from .items import ItemCards
 from .page import THREADS, Page
 from .session import LabellingSession
+from .views.audit import AuditView
+from .views.checks import ChecksView
 from .views.export import ExportView
 from .views.history import HistoryView
 from .views.item import ItemView
@@ -22,6 +24,7 @@ from .views.metrics import MetricsView
 from .views.raster import warm_up
 from .views.selection import SelectionView
 from .views.setup import SetupView
+from .views.stop import StopView, meter
 from .views.strategy import StrategyView
 
 VIEWS: dict[str, type[Any]] = {
@@ -31,6 +34,9 @@ VIEWS: dict[str, type[Any]] = {
     "selection": SelectionView,
     "history": HistoryView,
     "strategy": StrategyView,
+    "audit": AuditView,
+    "stop": StopView,
+    "checks": ChecksView,
     "export": ExportView,
 }
 ACCENT = "#1f4e79"
@@ -45,7 +51,7 @@ THEME = {
             "styleOverrides": {"root": {"backgroundColor": f"{ACCENT} !important", "backgroundImage": "none"}}
         },
         "MuiToolbar": {"styleOverrides": {"root": {"minHeight": f"{BAR_HEIGHT}px !important"}}},
-        "MuiTab": {"styleOverrides": {"root": {"minHeight": "36px", "padding": "6px 12px"}}},
+        "MuiTab": {"styleOverrides": {"root": {"minHeight": "36px", "minWidth": 0, "padding": "6px 10px"}}},
         "MuiTabs": {"styleOverrides": {"root": {"minHeight": "36px"}}},
     },
 }
@@ -86,7 +92,10 @@ class App:
         self.page.watch(session, self._show_progress, "progress")
         self._told: set[str] = set()
         self.page.watch(session, self._tell_messages, "report")
-        self.page.watch(session, self._show_status, "report", "round_running", "committed", "taxonomy_revision")
+        self.page.watch(
+            session, self._show_status, "report", "round_running", "committed", "taxonomy_revision", "campaign",
+            "stopping",
+        )  # fmt: skip
         self._is_loaded = not self.page.is_served
         self._show_phase()
         if self.page.is_served:
@@ -142,15 +151,22 @@ class App:
         if self.session.phase != "labelling":
             self.status.show()
             return
-        number = self.session.report.get("round")
         wanted = [c.name for c in self.session.workspace.taxonomy if c.wanted]
         counts = self.session.found()
         found = f"found {sum(counts[name] for name in wanted):,} · " if wanted else ""
         self.status.show(
-            round_text="first look" if number is None else f"round {number}",
+            round_text=self._stage(),
             running=self.session.round_running,
             found=f"{found}{sum(counts.values()):,} labels",
+            stop=meter(self.session.stopping),
         )
+
+    def _stage(self) -> str:
+        """Where the loop is: in a round, or in a campaign."""
+        campaign, number = self.session.campaign, self.session.report.get("round")
+        if campaign:
+            return f"campaign: {campaign['n_answered']:,} of {campaign['n']:,}"
+        return "first look" if number is None else f"round {number}"
 
     def _tell_messages(self) -> None:
         """Show what a round has to say once, however often it says it with other numbers."""

@@ -1,4 +1,4 @@
-"""The command line: serve, demo, simulate, export, info."""
+"""The command line: serve, demo, simulate, export, check, info."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when done, 2 for bad input, after one sentence on standard error.
+        0 when done, 1 when a check fails, 2 for bad input, after one sentence on standard error.
     """
     logging.basicConfig(
         level=os.environ.get("RARELOOP_LOG", "ERROR"), format="%(levelname)s %(name)s: %(message)s"
@@ -89,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_simulate(commands)
     _add_export(commands)
+    _add_check(commands)
     _add_info(commands)
     return parser
 
@@ -192,7 +193,9 @@ def _add_simulate(commands: Any) -> None:
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="how many runs of each (5)")
     parser.add_argument("--first-seed", type=int, default=0, metavar="N")
     parser.add_argument("--test-share", type=float, default=0.3, metavar="P", help="share of rows held out (0.3)")
-    parser.add_argument("--random-share", type=float, default=0.0, metavar="P", help="share of random queries (0)")
+    parser.add_argument(
+        "--audit-share", type=float, default=0.0, metavar="P", help="share of questions of the sealed audit (0)"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="runs at a time")
     parser.add_argument(
         "--against", metavar="NAME", help="the strategy that the others are compared with; the best by default"
@@ -212,6 +215,13 @@ def _add_export(commands: Any) -> None:
     parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="ends in .csv, .parquet or .jsonl")
     parser.add_argument("--format", choices=["csv", "parquet", "jsonl"], help="by default what the name ends in")
     parser.set_defaults(run=export)
+
+
+def _add_check(commands: Any) -> None:
+    parser = commands.add_parser("check", help="are labels, features and audit of a workspace fit for use")
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--json", action="store_true", help="as JSON, with the numbers behind each verdict")
+    parser.set_defaults(run=check)
 
 
 def _add_info(commands: Any) -> None:
@@ -292,6 +302,18 @@ def export(options: argparse.Namespace) -> None:
     say(f"{n_rows:,} labelled items are in {options.to}")
 
 
+def check(options: argparse.Namespace) -> int:
+    """Run the checks of a workspace; returns 1 when one fails."""
+    from .checks import checks_report, checks_text, run_checks
+
+    workspace = Workspace.open(options.workspace)
+    with Bar() as bar:
+        findings = run_checks(workspace, progress=bar)
+    report = checks_report(workspace, findings)
+    say(json.dumps(report, indent=2, ensure_ascii=False) if options.json else checks_text(report))
+    return int(report["counts"]["fail"] > 0)
+
+
 def info(options: argparse.Namespace) -> None:
     """Say what a workspace holds."""
     facts = workspace_facts(Workspace.open(options.workspace))
@@ -303,14 +325,24 @@ def info(options: argparse.Namespace) -> None:
         say(f"  {name:<24} {count:>8,} labels{'  (looked for)' if name in facts['wanted'] else ''}")
     others = ", ".join(f"{count} {status}" for status, count in facts["others"].items() if count)
     say(f"  other answers: {others or 'none'}; events in all: {facts['events']:,}")
+    audit, numbers = facts["audit"], facts["certificates"]
+    if audit is not None:
+        say(f"  sealed audit: {audit['answered']:,} answers since {audit['sealed_since'][:10]}")
+    say(f"  certificates: {', '.join(str(number) for number in numbers) or 'none'}")
+    if facts["campaign"]:
+        say(f"  campaign {facts['campaign']} is under way")
     say(f"  last event: {facts['last_event'] or 'none yet'}")
 
 
 def workspace_facts(workspace: Workspace) -> dict[str, Any]:
-    """Items, labels per class, rounds and last event of a workspace, JSON-able."""
+    """Items, labels per class, rounds, audit, certificates and last event of a workspace, JSON-able."""
+    from .audits import facts_of
+
     state = workspace.log.state()
     newest = workspace.log.events(newest_first=True, limit=1)
     statuses = [item.status for item in state.items.values()]
+    audit = facts_of(workspace, state, workspace.audits.current())
+    campaigns = workspace.campaigns.records()
     return {
         "name": workspace.name,
         "source": str(workspace.source),
@@ -320,6 +352,11 @@ def workspace_facts(workspace: Workspace) -> dict[str, Any]:
         "wanted": [c.name for c in workspace.taxonomy if c.wanted],
         "others": {status: statuses.count(status) for status in ("skipped", "unsure", "flagged")},
         "rounds": workspace.rounds.next_number() - 1,
+        "audit": None
+        if audit is None
+        else {"answered": audit.n_answered, "sealed_since": audit.sealed_since.isoformat()},
+        "certificates": [record.number for record in campaigns if record.certificate is not None],
+        "campaign": next((record.number for record in campaigns if record.status == "open"), None),
         "events": newest[0].seq if newest else 0,
         "last_event": newest[0].created_at.isoformat() if newest else None,
     }

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..data.events import LogState
 from ..data.roundlog import QueryRecord, RoundRecord, Selection
 from ..data.workspace import Workspace
 from ..strategies.rounds import Round
-from .reasons import described
+from .reasons import AUDIT, SKIPPED, described
+
+RANDOM = "random"
+SEALED: Selection = "sealed"
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class Queued:
     """One query waiting to be shown.
 
     `rank` counts from 0 within its round; `selection` says whether the choice was deterministic or
-    random, with the selection `probability`; `arm_probability` is the probability with which its place
+    random, with the selection `probability`, or that the audit has the answer already, so that the item is
+    not shown; `arm_probability` is the probability with which its place
     went to the strategy that asked; `n_labels` is how many labels the round had seen; `reason` is what
     `reasons.described` makes of the round's reason.
     """
@@ -47,6 +52,12 @@ def queue_of(result: Round, number: int, workspace: Workspace) -> tuple[Queued, 
         described(reason, taxonomy.names, wanted, workspace.ids, workspace.feature_report)
         for reason in result.reasons
     ]
+
+    def _hints(i: int) -> dict[str, Any]:
+        """What may sway the annotator: questions of the audit come without."""
+        reason = reasons[i] if reasons else None
+        return {"reason": reason} | _suggestion(result.shown_probabilities[i], taxonomy.names)
+
     return tuple(
         Queued(
             row=int(queries.rows[i]),
@@ -57,9 +68,8 @@ def queue_of(result: Round, number: int, workspace: Workspace) -> tuple[Queued, 
             probability=_known(queries.probability[i]),
             score=_known(queries.score[i]),
             arm_probability=_known(queries.arm_probability[i]),
-            selection=_selection(queries.strategy[i], queries.probability[i]),
-            reason=reasons[i] if reasons else None,
-            **_suggestion(result.shown_probabilities[i], taxonomy.names),
+            selection=SEALED if queries.sealed[i] else _selection(queries.strategy[i], queries.probability[i]),
+            **({} if queries.strategy[i] == AUDIT else _hints(i)),
         )
         for i in range(len(queries.rows))
     )
@@ -102,6 +112,47 @@ def restored(record: RoundRecord, workspace: Workspace) -> tuple[Queued, ...]:
         for row, query in zip(rows, record.queries, strict=True)
         if row >= 0
     )
+
+
+def random_queue(
+    workspace: Workspace, state: LogState, has_sealed: Callable[[int], bool], n: int
+) -> tuple[Queued, ...]:
+    """At most n uniformly drawn items, those that the audit has sealed among them, before there is a round.
+
+    Parameters
+    ----------
+    has_sealed
+        Whether the audit has the answer of a row.
+    """
+    n_items = workspace.table.n_rows
+    rng = np.random.default_rng((int(workspace.settings.get("seed", 0)), len(state.items)))
+    drawn = rng.choice(n_items, size=min(n, n_items), replace=False)
+    texts = workspace.ids.texts(drawn)
+    sealed = [text in state.items and has_sealed(int(row)) for row, text in zip(drawn, texts, strict=True)]
+    kept = [
+        (int(row), is_sealed)
+        for row, text, is_sealed in zip(drawn, texts, sealed, strict=True)
+        if is_sealed or text not in state.items
+    ]
+    chance = len(kept) / max(n_items - len(state.items), 1)
+    number = workspace.rounds.next_number() - 1
+    return tuple(
+        Queued(row, number, RANDOM, rank, state.n_labelled, probability=chance,
+               selection=SEALED if is_sealed else "random")
+        for rank, (row, is_sealed) in enumerate(kept)
+    )  # fmt: skip
+
+
+def skipped_queue(workspace: Workspace, state: LogState, number: int, n_labels: int, n: int) -> tuple[Queued, ...]:
+    """Skipped means later: at most n of the items that come back when nothing else is left."""
+    skipped = {i: item for i, item in state.items.items() if item.status == "skipped"}
+    texts = list(skipped)[:n]
+    rows = workspace.ids.rows(texts)
+    return tuple(
+        Queued(int(row), number, AUDIT if skipped[text].event.strategy == AUDIT else SKIPPED, rank, n_labels,
+               probability=skipped[text].event.probability, selection="deterministic")
+        for rank, (text, row) in enumerate(zip(texts, rows, strict=True))
+    )  # fmt: skip
 
 
 def _selection(strategy: str, probability: float) -> Selection:

@@ -10,6 +10,9 @@ from ..data.identifiers import ItemIds
 from ..strategies import STRATEGIES
 from ..strategies.reasons import Reason
 
+AUDIT = "audit"
+CAMPAIGN = "campaign"
+WITHOUT_HINT = frozenset({AUDIT, CAMPAIGN})  # whose questions come with nothing that might sway the answer
 OPENED = "opened"
 SKIPPED = "skipped before"
 DUPLICATE = "duplicate"
@@ -33,7 +36,9 @@ WORDS = {
     "coverage": "From a part of the pool of which least is labelled",
     "probcover": "Typical of a dense part of the pool near which nothing is labelled",
     "typiclust": "The most typical item of a part of the pool of which least is labelled",
-    "random": "Drawn at random: such items also tell how common the classes are",
+    "random": "Drawn at random",
+    AUDIT: "Asked without a hint: only what you see counts",
+    CAMPAIGN: "Audit campaign: asked without a hint, only what you see counts",
     OPENED: "Opened by you",
     SKIPPED: "You skipped it before, and nothing else is left",
 }
@@ -41,7 +46,13 @@ AMONG = {
     "anchors": "among the neighbours of labelled items",
     "seals": "among the neighbours of all labelled items",
 }
-NAMES = {OPENED: "Opened by you", "imported": "Labels to start from", DUPLICATE: "Like their twins"}
+NAMES = {
+    AUDIT: "Sealed audit",
+    CAMPAIGN: "Audit campaign",
+    OPENED: "Opened by you",
+    "imported": "Labels to start from",
+    DUPLICATE: "Like their twins",
+}
 
 
 def in_words(strategy: str) -> str:

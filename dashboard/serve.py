@@ -16,10 +16,11 @@ from tornado.web import StaticFileHandler
 
 from ..data.errors import InputError
 from ..layouts.schema import Layout
-from . import images
+from . import certificates, images
 from .app import App
 from .items import ItemCards
 from .session import LabellingSession
+from .unsent import send_what_is_left
 from .views import export
 
 DEFAULT_PORT = 5006
@@ -92,6 +93,7 @@ def check_address(address: Address) -> None:
 def page_factory(session: LabellingSession, layout: Layout) -> Callable[[], pn.viewable.Viewable]:
     """A function that makes the page of one visitor; the card contents are shared by all."""
     pn.extension("tabulator", notifications=True, reconnect=True)
+    send_what_is_left()
     cards = ItemCards(session.workspace)
 
     def make() -> pn.viewable.Viewable:
@@ -102,7 +104,7 @@ def page_factory(session: LabellingSession, layout: Layout) -> Callable[[], pn.v
 
 def server_options(session: LabellingSession, address: Address, port: int) -> dict[str, Any]:
     """What `panel.serve` needs besides the page: routes, origins, limits, login."""
-    workspace = {"workspace": session.workspace}
+    workspace: dict[str, Any] = {"workspace": session.workspace}
     hosts = (
         {address.host, "localhost", "127.0.0.1"}
         if is_loopback(address.host)
@@ -117,6 +119,7 @@ def server_options(session: LabellingSession, address: Address, port: int) -> di
             (rf"/_panel/{JS_VERSION}/dist/(.*)", StaticFileHandler, {"path": str(DIST_DIR)}),
             (rf"/{images.ROUTE}/(\d{{1,12}})", images.ImageHandler, workspace),
             (rf"/{export.ROUTE}/([^/]+)", export.ExportHandler, workspace),
+            (rf"/{certificates.ROUTE}/([^/]+)", export.ExportHandler, workspace | {"folder": certificates.FOLDER}),
         ],
         "keep_alive_milliseconds": 25_000,
         "unused_session_lifetime_milliseconds": 120_000,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import logging
 import math
@@ -15,19 +16,23 @@ from typing import Any
 import numpy as np
 import param
 
+from ..data.campaigns import CampaignRecord
 from ..data.errors import InputError
-from ..data.events import PROPAGATED
+from ..data.events import PROPAGATED, STEPS
 from ..data.labels import Action, Event, LogState, new_event_id
 from ..data.roles import Roles
 from ..data.roundlog import RoundRecord
 from ..data.workspace import Workspace
-from ..strategies.rounds import Labels, Round, RoundSettings
+from ..strategies.rounds import Labels, RoundSettings
+from .audits import Auditor
+from .campaigns import Campaigner, Hooks
 from .distances import keep_metric
-from .queue import Queued, queue_of, records_of, restored
-from .reasons import DUPLICATE, OPENED, SKIPPED, array_columns
-from .training import RANDOM, labels_of
+from .queue import SEALED, Queued, queue_of, random_queue, records_of, restored, skipped_queue
+from .reasons import AUDIT, CAMPAIGN, DUPLICATE, OPENED, array_columns
+from .stopping import StopTask, stop_task
+from .training import labels_of
 from .twins import Twins
-from .worker import RoundTask, Worker, WorkerStoppedError
+from .worker import Progress, RoundResult, RoundTask, Worker, WorkerStoppedError
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +79,9 @@ class LabellingSession(param.Parameterized):
     )
     committed = param.Parameter(default=None, doc="The newest Commit.")
     taxonomy_revision = param.Integer(default=0, doc="Counts changes of the classes.")
+    estimates = param.Dict(default={}, doc="The newest estimates for the pool; empty where there are none.")
+    stopping = param.Dict(default={}, doc="How far the search for the wanted classes is; empty before a round.")
+    campaign = param.Dict(default={}, doc="The campaign under way, see Campaigner.status; empty without one.")
 
     def __init__(self, workspace: Workspace, annotator: str | None = None) -> None:
         super().__init__()
@@ -84,6 +92,9 @@ class LabellingSession(param.Parameterized):
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="label log")
         self._lock = threading.RLock()
         self._asked_by: dict[int, Queued] = {}
+        self.auditor = Auditor(workspace)
+        hooks = Hooks(lambda: self.worker, self._task, self._show_campaign, self._campaign_ended, self._complain)
+        self.campaigner = Campaigner(workspace, self._writer, hooks)
         self._held_back: tuple[tuple[int, int], ...] = ()  # what the newest round says of equal items
         self._unseen = 0  # decisions that no round has seen
         self._round_again = False
@@ -157,10 +168,22 @@ class LabellingSession(param.Parameterized):
         self.workspace.reload()
         self._twins = Twins(self.workspace.features)
         self.reports = [record.report | {"round": record.number} for record in self.workspace.rounds.records()]
+        self.auditor.begin(self.settings.audit_share)
+        self.campaigner.restore()
         self._restore_queue()
         self.report = dict(self.reports[-1]) if self.reports else {}
+        self.estimates = self.report.get("estimates") or {}
+        self.stopping = self.report.get("stopping") or {}
+        self.campaign = self.campaigner.status()
         self.phase = "labelling"
+        self.campaigner.finish_if_over()
         self._start_round()
+
+    def _later(self, work: Callable[[], None]) -> None:
+        """Have the writer thread do what the worker's answer asks for, unless the session is being closed."""
+        with contextlib.suppress(RuntimeError):  # the writer takes nothing more
+            if not self._closed:
+                self._writer.submit(self._guarded, work)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Run in the writer thread; what goes wrong is shown, never swallowed."""
@@ -251,8 +274,10 @@ class LabellingSession(param.Parameterized):
         return self._writer.submit(self._propagate)
 
     def _decide(self, decisions: list[dict[str, Any]]) -> Commit:
-        events = self.workspace.log.append([self._event(d) for d in decisions])
-        return self._committed(events)
+        made = [self._event(d) for d in decisions]
+        opened = [event.item_id for event, d in zip(made, decisions, strict=True) if d.get("round") is None]
+        self.auditor.record_reached(opened)
+        return self._committed(self.workspace.log.append(made))
 
     def _step(self, action: Action, event_id: str | None) -> Commit:
         """Take back, or bring back, the newest decision, or all that were given in one step with it."""
@@ -293,11 +318,12 @@ class LabellingSession(param.Parameterized):
 
     def _agreeing(self) -> tuple[tuple[int, int], ...]:
         """Items that can be labelled like their twins: not answered, and the twins agree as of now."""
-        if not self._held_back:
+        if not self._held_back or self.campaigner.is_under_way:
             return ()
         labels = self.labels()
-        answered = set(labels.excluded.tolist())
-        pairs = [pair for pair in self._held_back if pair[0] not in answered]
+        items = self.state.items
+        texts = self.workspace.ids.texts([row for row, _ in self._held_back])
+        pairs = [pair for pair, text in zip(self._held_back, texts, strict=True) if text not in items]
         return tuple(self._twins.classes(pairs, labels.rows, labels.classes))
 
     def _event(self, decision: dict[str, Any]) -> Event:
@@ -356,6 +382,7 @@ class LabellingSession(param.Parameterized):
         if not events:
             return commit
         rows = set(commit.rows)
+        self.auditor.record_passed(asked for row in rows if (asked := self.asked(row)) is not None)
         with self._lock:
             changed = any(e.action != Action.NOTE for e in events)
             if changed:
@@ -363,12 +390,21 @@ class LabellingSession(param.Parameterized):
                 self.duplicates = tuple(pair for pair in self.duplicates if pair[0] not in rows)
                 self._unseen += len(events)
         self.committed = commit
-        if self._round_is_due():
+        if self.campaigner.record is not None:
+            self.campaigner.follow()
+        elif self._round_is_due():
             self._start_round()
+        elif any(e.strategy == AUDIT or e.action in STEPS for e in events):
+            self._start_estimates()
         return commit
 
     def _is_decided(self, row: int) -> bool:
         return self.workspace.ids.text(row) in self.state.items
+
+    def _was_answered(self, row: int) -> bool:
+        """Whether an item was decided, and not because a campaign had drawn it."""
+        item = self.state.items.get(self.workspace.ids.text(row))
+        return item is not None and item.event.strategy != CAMPAIGN
 
     # ---- rounds ----------------------------------------------------------------------------------
 
@@ -431,53 +467,138 @@ class LabellingSession(param.Parameterized):
     def _start_round(self) -> None:
         """Hand the labels as of now to the worker; runs in the writer thread, where they cannot change."""
         with self._lock:
-            if self.round_running:
+            if self.round_running or self.campaigner.is_under_way:
                 self._round_again = True
                 return
             self._round_again = False
             self._unseen = 0
-        number = self.workspace.rounds.next_number()
-        session_seed = int(self.workspace.settings.get("seed", 0))
-        seed = int(np.random.SeedSequence((session_seed, number)).generate_state(1)[0])
-        task = RoundTask(self.labels(), self.settings, seed)
+        if self.auditor.audit is None:
+            self.auditor.begin(self.settings.audit_share)
+        task = self._task()
         try:
             future = self.worker.submit("round", task)
         except WorkerStoppedError as error:
             self.problem = f"{error}; labels are kept, and the next one starts it again"
             return
         self.round_running = True
-        future.add_done_callback(lambda done: self._round_done(done, number, task))
+        future.add_done_callback(lambda done: self._round_done(done, task.number, task))
+
+    def _task(self) -> RoundTask:
+        """What the next round needs as of now; for the writer thread, where the labels cannot change."""
+        number = self.workspace.rounds.next_number()
+        session_seed = int(self.workspace.settings.get("seed", 0))
+        seed = int(np.random.SeedSequence((session_seed, number)).generate_state(1)[0])
+        return RoundTask(self.labels(), self.settings, seed, self.auditor.task(), self._stop_task(), number)
 
     def labels(self) -> Labels:
-        """The current labels as arrays, in the order in which they were given."""
+        """The labels that models learn from as arrays, in the order in which they were given."""
+        return labels_of(self.state, self.workspace, self.auditor.audit)
+
+    def all_labels(self) -> Labels:
+        """All labels as arrays, those that the audit has sealed included."""
         return labels_of(self.state, self.workspace)
 
-    def _round_done(self, future: Future[Round], number: int, task: RoundTask) -> None:
-        if self._closed:
-            return
-        self._writer.submit(self._guarded, lambda: self._accept_round(future, number, task))
+    # ---- the audit -------------------------------------------------------------------------------
 
-    def _accept_round(self, future: Future[Round], number: int, task: RoundTask) -> None:
+    def unseal(self) -> Future[None]:
+        """Release the sealed answers to training, and begin a new audit; the round log keeps earlier estimates."""
+        return self._writer.submit(self._unseal)
+
+    def _unseal(self) -> None:
+        self.auditor.unseal()
+        self._start_round()
+
+    def _start_estimates(self) -> None:
+        """Estimate anew with the model of the newest round, after the audit has got another answer."""
+        task = self.auditor.task()
+        if task is None or self.round_running or self.campaigner.is_under_way:
+            return
+        try:
+            future = self.worker.submit("estimate", self.labels(), task, self._stop_task())
+        except WorkerStoppedError:
+            return  # the next round estimates
+        future.add_done_callback(lambda done: self._later(lambda: self._take_estimates(done)))
+
+    def _take_estimates(self, future: Future[dict[str, Any]]) -> None:
+        if future.exception() is not None or self.round_running:
+            return
+        self.stopping = future.result()["stopping"]
+        self.estimates = future.result()["estimates"] or self.estimates
+
+    def _stop_task(self) -> StopTask:
+        wanted = {i: c.name for i, c in enumerate(self.workspace.taxonomy) if c.wanted}
+        audit = self.auditor.audit
+        number = None if audit is None else audit.number
+        return stop_task(wanted, self.settings.target, self.reports, number)
+
+    # ---- campaigns -------------------------------------------------------------------------------
+
+    def plan_campaign(self, sizes: Sequence[int], progress: Progress | None = None) -> Future[dict[str, Any]]:
+        """What audit campaigns of several sizes can be expected to tell, see `frozen.Frame.plan`."""
+        return self.campaigner.plan(sizes, progress)
+
+    def begin_campaign(self, n: int, progress: Progress | None = None) -> Future[dict[str, Any]]:
+        """Freeze the model and ask n questions drawn at random, see `Campaigner.begin`."""
+        return self.campaigner.begin(n, progress)
+
+    def end_campaign(self) -> Future[dict[str, Any] | None]:
+        """End the campaign with the answers so far; the result is its certificate, None without an answer."""
+        return self.campaigner.end()
+
+    def certificates(self) -> list[CampaignRecord]:
+        """The campaigns that have a certificate, the newest first."""
+        return [r for r in reversed(self.workspace.campaigns.records()) if r.certificate is not None]
+
+    def _show_campaign(self) -> None:
+        self.duplicates = ()  # no answer of a campaign is given without a look
+        self.campaign = self.campaigner.status()
+        self.queue = self.campaigner.queue()
+
+    def _campaign_ended(self, reached: Sequence[str]) -> None:
+        """Go on with rounds after a campaign, or without one that could not be drawn."""
+        self.auditor.record_reached(reached, CAMPAIGN)
+        if self.campaign:
+            self.problem = ""
+            self._restore_queue()
+            self.campaign = {}
+            self._round_again = True
+        if self._round_again:
+            self._start_round()
+
+    def _complain(self, text: str) -> None:
+        self.problem = text
+
+    def _round_done(self, future: Future[RoundResult], number: int, task: RoundTask) -> None:
+        self._later(lambda: self._accept_round(future, number, task))
+
+    def _accept_round(self, future: Future[RoundResult], number: int, task: RoundTask) -> None:
         self.round_running = False
         error = future.exception()
         if error is not None:
             log.error("round %d failed: %s", number, error)
             self.problem = f"round {number} failed ({error}); labels are kept, and the next one starts it again"
-            if len(self.queue) < MIN_QUEUE:
+            if len(self.queue) < MIN_QUEUE and not self.campaigner.is_under_way:
                 self.queue = self._random_queue()
             return
-        result = future.result()
+        done = future.result()
+        result = done.round
         self.problem = ""
+        if done.stage is not None:
+            self.auditor.open_stage(done.stage)
         queued = queue_of(result, number, self.workspace)
-        report = result.report() | {"has_model": bool(np.isfinite(result.class_prior).any())}
+        has_model = bool(np.isfinite(result.class_prior).any())
+        report = result.report() | {"has_model": has_model, "stopping": done.stopping}
         self._record(number, task, report, queued)
         self.reports.append(report | {"round": number})
         with self._lock:
-            fresh = tuple(q for q in queued if not self._is_decided(q.row))
-            self.queue = fresh or self._skipped_queue(number, result.n_labels)
+            fresh = self._open_ones(queued)
+            later = skipped_queue(self.workspace, self.state, number, result.n_labels, 2 * MIN_QUEUE)
+            self.queue = self.campaigner.queue() or fresh or later
         self._held_back = result.duplicates
         self.duplicates = self._agreeing()
         self.report = report | {"round": number}
+        self.estimates = report.get("estimates") or {}
+        self.stopping = report["stopping"] or {}
         if self._round_again or (self._unseen and self._round_is_due() and fresh):
             self._start_round()
 
@@ -502,30 +623,27 @@ class LabellingSession(param.Parameterized):
 
     def _restore_queue(self) -> None:
         """The queue of the newest round, without what has been decided since, or random items."""
+        if self.campaigner.record is not None:
+            self.queue = self.campaigner.queue()
+            return
         newest = self.workspace.rounds.newest()
-        known = () if newest is None else restored(newest, self.workspace)
-        known = tuple(q for q in known if not self._is_decided(q.row))
+        asked = () if newest is None else restored(newest, self.workspace)
+        known = self._open_ones(asked)
+        # What was passed over while the server ran, and not recorded before it was stopped.
+        self.auditor.record_passed(q for q in asked if q.selection != SEALED and self._was_answered(q.row))
         self.queue = known if len(known) >= MIN_QUEUE else self._random_queue()
+
+    def _open_ones(self, asked: Sequence[Queued]) -> tuple[Queued, ...]:
+        """The questions of a round that are still to be answered; the audit asks again what was put off."""
+        return tuple(
+            q
+            for q in self.auditor.without_sealed(asked)
+            if not self._is_decided(q.row) or (q.strategy == AUDIT and self._is_put_off(q.row))
+        )
+
+    def _is_put_off(self, row: int) -> bool:
+        return self.item_state(row).get("status") == "skipped"
 
     def _random_queue(self) -> tuple[Queued, ...]:
         """Uniformly drawn items, so that the first one is there at once."""
-        n_items = self.workspace.table.n_rows
-        rng = np.random.default_rng((int(self.workspace.settings.get("seed", 0)), len(self.state.items)))
-        drawn = rng.choice(n_items, size=min(2 * MIN_QUEUE, n_items), replace=False)
-        rows = [int(row) for row in drawn if not self._is_decided(int(row))]
-        n_left = max(n_items - len(self.state.items), 1)
-        number, n_labels = self.workspace.rounds.next_number() - 1, self.state.n_labelled
-        chance = len(rows) / n_left
-        return tuple(
-            Queued(row, number, RANDOM, rank, n_labels, probability=chance, selection="random")
-            for rank, row in enumerate(rows)
-        )
-
-    def _skipped_queue(self, number: int, n_labels: int) -> tuple[Queued, ...]:
-        """Skipped means later: when nothing else is left, they come back."""
-        skipped = [i for i, item in self.state.items.items() if item.status == "skipped"]
-        rows = self.workspace.ids.rows(skipped[: 2 * MIN_QUEUE])
-        return tuple(
-            Queued(int(row), number, SKIPPED, rank, n_labels, selection="deterministic")
-            for rank, row in enumerate(rows)
-        )
+        return self._open_ones(random_queue(self.workspace, self.state, self.auditor.has_sealed, 2 * MIN_QUEUE))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
 
@@ -78,7 +79,8 @@ def _in_processes(work: Work, runs: Sequence[Run], n_jobs: int, progress: Progre
     with capped_threads():
         pool = ProcessPoolExecutor(n_jobs, context, initializer=_begin, initargs=(work, counters))
         try:
-            futures = {pool.submit(_work, number, run): run for number, run in enumerate(runs)}
+            with _interrupts_put_off():
+                futures = {pool.submit(_work, number, run): run for number, run in enumerate(runs)}
             pending: set[Future[Records]] = set(futures)
             while pending:
                 done, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
@@ -88,6 +90,19 @@ def _in_processes(work: Work, runs: Sequence[Run], n_jobs: int, progress: Progre
         finally:
             counters[len(runs)] = 1
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_put_off() -> Iterator[None]:
+    """Ctrl-C comes when the processes have been started, and not to them, who inherit that they hear none."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _result(future: Future[Records], run: Run) -> Records:

@@ -29,6 +29,7 @@ from ..data.tables import fingerprint, import_table
 from ..data.workspace import Workspace
 from ..strategies.rounds import RoundSettings
 from ..strategies.simulate import simulate
+from .simulation_honesty import with_columns
 from .simulation_jobs import Finished, OnRound, run_all
 from .simulation_plots import check_plot
 from .simulation_store import Records, Run, RunStore
@@ -57,7 +58,7 @@ class Plan:
     metric: str = "euclidean"
     seeds: range = range(5)
     test_share: float = 0.3
-    random_share: float = 0.0
+    audit_share: float = 0.0
     n_jobs: int = 1
     against: str | None = None
     output: Path | None = None
@@ -89,7 +90,7 @@ class Plan:
             metric=options.metric,
             seeds=range(options.first_seed, options.first_seed + options.seeds),
             test_share=options.test_share,
-            random_share=options.random_share,
+            audit_share=options.audit_share,
             n_jobs=options.jobs,
             against=options.against,
             output=options.output,
@@ -134,7 +135,7 @@ class Plan:
     def settings(self, strategy: str, classifier: str) -> RoundSettings:
         """The settings of the rounds of one run; ``anchors:top`` is anchors around `top`."""
         name, _, base = strategy.partition(":") if strategy.startswith("anchors:") else (strategy, "", "")
-        given = {"strategy": name, "classifier": classifier, "random_share": self.random_share,
+        given = {"strategy": name, "classifier": classifier, "audit_share": self.audit_share,
                  "n_queries": self.batch, "metric": self.metric,
                  "cross_validate": False} | ({"base": base} if base else {})  # fmt: skip
         try:
@@ -236,7 +237,7 @@ def plan_facts(plan: Plan, subject: Subject) -> dict[str, Any]:
         "--metric": plan.metric,
         "--infinite": plan.infinite,
         "--test-share": plan.test_share,
-        "--random-share": plan.random_share,
+        "--audit-share": plan.audit_share,
         "version of rareloop": __version__,
     }
 
@@ -329,7 +330,8 @@ def run_one(plan: Plan, subject: Subject, run: Run, on_round: OnRound) -> Record
             on_round=on_round,
         )
     return [
-        {"strategy": strategy, "classifier": classifier, "seed": seed, "round": number} | record
+        {"strategy": strategy, "classifier": classifier, "seed": seed, "round": number}
+        | with_columns(record, subject.names)
         for number, record in enumerate(records)
     ]
 

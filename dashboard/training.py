@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..data.audits import AuditRecord
 from ..data.events import ItemState, LogState
 from ..data.workspace import Workspace
 from ..strategies.rounds import Labels
+from .audits import is_sealed
 from .reasons import OPENED
 
-RANDOM = "random"
 
+def labels_of(state: LogState, workspace: Workspace, audit: AuditRecord | None = None) -> Labels:
+    """The labels that a model may learn from as arrays, in the order in which they were given.
 
-def labels_of(state: LogState, workspace: Workspace) -> Labels:
-    """The current labels as arrays, in the order in which they were given.
+    What the audit has sealed is neither among them nor among the items that must not be asked.
 
     An item that was labelled again stands where its newest label was given; one whose label was undone
     and brought back, where it was. `arms` names what asked: a strategy, ``opened`` for items that the user
     opened, ``imported`` for labels to start from, ``duplicate`` for those of their twins.
     """
-    items = list(state.items.items())
+    items = [entry for entry in state.items.items() if not is_sealed(entry[1], state, audit)]
     labelled = sorted((i for i in items if i[1].status == "labelled"), key=lambda i: i[1].event.seq)
     excluded = [item_id for item_id, item in items if item.status != "labelled"]
     place = {name: index for index, name in enumerate(workspace.taxonomy.names)}
@@ -28,7 +30,6 @@ def labels_of(state: LogState, workspace: Workspace) -> Labels:
     return Labels(
         rows=workspace.ids.rows([item_id for item_id, _ in labelled]),
         classes=np.array([place[str(item.label)] for _, item in labelled], dtype=np.int64),
-        uniform=np.array([arm == RANDOM for arm in arms], dtype=bool),
         excluded=workspace.ids.rows(excluded),
         n_classes=len(place),
         arms=arms,

@@ -177,6 +177,11 @@ class LogState:
         """The event of that id; raises KeyError when there is none."""
         return self._events[event_id]
 
+    def answers_to(self, item_id: str) -> list[Event]:
+        """The answers to an item that have not been taken back, in their order; notes are none."""
+        events = (self._events[i] for i in self._history.get(item_id, ()) if i not in self._undone)
+        return [event for event in events if event.action != Action.NOTE]
+
     def n_events_of(self, item_id: str) -> int:
         """How many answers and notes an item has had, undone ones included."""
         return len(self._history.get(item_id, ()))

@@ -64,6 +64,12 @@ class ItemIds:
             return np.array([_row_number(text, self.table.n_rows) for text in texts], dtype=np.int64)
         return self._find_in_column(texts)
 
+    def keys(self) -> NDArray[np.uint64]:
+        """A number for each item that depends on its identifier alone, ``(n_rows,)``; touches the whole column."""
+        if self.name is None:
+            return np.arange(self.table.n_rows, dtype=np.uint64)
+        return np.concatenate([np.empty(0, np.uint64), *self._hashes()])
+
     def _find_in_column(self, texts: Sequence[str]) -> NDArray[np.int64]:
         keys, order = self._lookup()
         wanted = _hashed(pa.array(list(texts), pa.string()))
@@ -81,7 +87,7 @@ class ItemIds:
     def _lookup(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """Sorted hashes of the identifiers and their rows, made at the first use; touches the whole column."""
         if self._sorted is None:
-            keys = np.concatenate(list(self._hashes()))
+            keys = self.keys()
             order = np.argsort(keys, kind="stable")
             self._sorted = keys[order], order
         return self._sorted

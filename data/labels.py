@@ -5,20 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from .database import METADATA, from_microseconds, make_tables, open_database, to_microseconds
 from .errors import InputError
 from .events import STATUS, STEPS, Action, Event, ItemState, LogState, Status, fold, new_event_id
 
 __all__ = ["Action", "Event", "ItemState", "LabelLog", "LogState", "Status", "fold", "new_event_id"]
 
-BUSY_TIMEOUT = 30_000  # ms
-
-METADATA = sa.MetaData()
 EVENTS = sa.Table(
     "events",
     METADATA,
@@ -41,28 +39,6 @@ EVENTS = sa.Table(
     sqlite_autoincrement=True,
 )
 FIELDS = [f.name for f in fields(Event)]
-
-
-def open_database(path: Path) -> sa.Engine:
-    """An engine on a SQLite file whose commits survive a power failure (WAL, ``synchronous=FULL``)."""
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path)),
-        connect_args={"timeout": BUSY_TIMEOUT / 1000, "check_same_thread": False},
-        poolclass=sa.pool.QueuePool,
-    )
-
-    @sa.event.listens_for(engine, "connect")
-    def prepare(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # transactions are begun below, at once for writing
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT}"):
-            connection.execute(f"PRAGMA {pragma}").fetchall()
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        mode = "IMMEDIATE" if connection.get_execution_options().get("writes") else "DEFERRED"
-        connection.exec_driver_sql(f"BEGIN {mode}")
-
-    return engine
 
 
 class LabelLog:
@@ -91,7 +67,7 @@ class LabelLog:
         self._newest = 0  # seq of the newest event in the state
         try:
             self._engine = open_database(path)
-            METADATA.create_all(self._engine, tables=[EVENTS])
+            make_tables(self._engine, [EVENTS])
         except sa.exc.OperationalError as error:
             raise InputError(f"{path} cannot be opened ({error.orig}): check the folder's permissions") from error
         except sa.exc.DBAPIError as error:
@@ -243,17 +219,3 @@ def _from_row(row: Any) -> Event:
     values["action"] = Action(values["action"])
     values["created_at"] = from_microseconds(values["created_at"])
     return _made(values)
-
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def to_microseconds(moment: datetime) -> int:
-    """Microseconds since 1970, exactly."""
-    passed = moment.astimezone(UTC) - EPOCH
-    return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
-
-
-def from_microseconds(value: int) -> datetime:
-    """The UTC time of microseconds since 1970."""
-    return EPOCH + timedelta(microseconds=value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from .labels import METADATA, from_microseconds, open_database, to_microseconds
+from .database import METADATA, Store, from_microseconds, to_microseconds
 
-Selection = Literal["deterministic", "random", "unknown"]
+Selection = Literal["deterministic", "random", "unknown", "sealed"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,8 @@ class QueryRecord:
     """One query of a round: the arm that asked it, and how its item was selected.
 
     `selection` tells a choice that could not have been another one (``deterministic``) from a draw
-    (``random``, with its `probability`) and from one of which it is not known; `arm_probability` is the
+    (``random``, with its `probability`), from one of which it is not known, and from an item whose answer the
+    audit has ``sealed``, which is not shown; `arm_probability` is the
     probability with which its place went to that arm. `reason` is what spoke about the item, JSON-able.
     """
 
@@ -73,29 +73,17 @@ QUERIES = sa.Table(
 )
 
 
-class RoundLog:
+class RoundLog(Store):
     """Rounds in the workspace's database, one writer at a time.
 
     Parameters
     ----------
     path
-        The database of the label log. Tables that an earlier version made get the columns they lack.
+        The database of the label log.
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        self._engine = open_database(path)
-        METADATA.create_all(self._engine, tables=[ROUNDS, QUERIES])
-        self._add_columns(QUERIES)
-
-    def _add_columns(self, table: sa.Table) -> None:
-        """Add the columns that a table of an earlier version lacks; its rows have nothing in them."""
-        with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
-            known = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
-            for column in table.columns:
-                if column.name not in known:
-                    kind = column.type.compile(self._engine.dialect)
-                    connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}")
+        super().__init__(path, [ROUNDS, QUERIES])
 
     def add(self, record: RoundRecord) -> None:
         """Store a round with its queries in one transaction."""
@@ -121,7 +109,7 @@ class RoundLog:
             }
             for rank, query in enumerate(record.queries)
         ]
-        with self._lock, self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+        with self._writing() as connection:
             connection.execute(sa.insert(ROUNDS), row)
             if queries:
                 connection.execute(sa.insert(QUERIES), queries)
@@ -162,11 +150,7 @@ class RoundLog:
     def next_number(self) -> int:
         """The number of the next round, from 1."""
         with self._engine.connect() as connection:
-            return int(connection.execute(sa.select(sa.func.max(ROUNDS.c.number))).scalar() or 0) + 1
-
-    def close(self) -> None:
-        """Close the file."""
-        self._engine.dispose()
+            return self._newest_number(connection, ROUNDS) + 1
 
 
 def _from_row(row: Any, queries: tuple[QueryRecord, ...] = ()) -> RoundRecord:

@@ -15,8 +15,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from . import lock, settings_file
+from .audits import AuditLog
+from .campaigns import CampaignLog
 from .errors import InputError
 from .features import FeatureReport, build_features, load_report, open_features, save_report
+from .growth import rows_before, same_rows
 from .identifiers import ItemIds
 from .labels import Action, Event, LabelLog, new_event_id
 from .roles import Roles, check_roles, guess_roles, item_ids, label_counts, label_texts
@@ -188,6 +191,8 @@ class Workspace:
         except InputError:
             candidate.unlink()
             raise
+        old = self.table if _is_whole(self._table_file) else None
+        self.settings["rows_before"] = rows_before(self.rows_before, old, table, self.roles)
         self._drop_caches()
         candidate.replace(self._table_file)
         self.__dict__.pop("table", None)
@@ -205,7 +210,7 @@ class Workspace:
                 f"{self.source} has lost {len(missing):,} items that have an answer, for example "
                 f"'{missing[0]}': put the old file back, or choose the identifiers that the answers have"
             )
-        if roles.id is None and _is_whole(self._table_file) and not _same_rows(self.table, table, rows):
+        if roles.id is None and _is_whole(self._table_file) and not same_rows(self.table, table, rows):
             raise InputError(
                 f"{self.source} has other values in rows with an answer, and row numbers are the identifiers: "
                 "put the old file back, or make a new workspace"
@@ -321,6 +326,11 @@ class Workspace:
         """The table, memory-mapped."""
         return Table(self._table_file)
 
+    @property
+    def rows_before(self) -> list[int]:
+        """The numbers of rows that the table had before each time that rows were appended, oldest first."""
+        return [int(n) for n in self.settings.get("rows_before", [])]
+
     @cached_property
     def ids(self) -> ItemIds:
         """The identifiers of the items."""
@@ -345,6 +355,16 @@ class Workspace:
     def rounds(self) -> RoundLog:
         """The round log."""
         return RoundLog(self.folder / LOG_FILE)
+
+    @cached_property
+    def audits(self) -> AuditLog:
+        """The audit log."""
+        return AuditLog(self.folder / LOG_FILE)
+
+    @cached_property
+    def campaigns(self) -> CampaignLog:
+        """The campaign log."""
+        return CampaignLog(self.folder / LOG_FILE)
 
     @property
     def _table_file(self) -> Path:
@@ -385,7 +405,7 @@ class Workspace:
 
     def close(self) -> None:
         """Close the log and give the lock back."""
-        for name in ("log", "rounds"):
+        for name in ("log", "rounds", "audits", "campaigns"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
         self.release()
@@ -414,9 +434,3 @@ def _is_whole(table_file: Path) -> bool:
     except (OSError, pa.ArrowException):
         return False
     return True
-
-
-def _same_rows(old: Table, new: Table, rows: NDArray[np.int64]) -> bool:
-    """Whether rows of two tables have the same values in the columns that both have."""
-    names = [name for name in old.names if name in new.names and not pa.types.is_nested(old.column(name).type)]
-    return bool(old.take(rows, names).to_pandas().equals(new.take(rows, names).to_pandas()))

@@ -14,7 +14,7 @@ from sklearn.base import clone
 
 from .base import Queries, QueryStrategy, class_labels, generator, labelled_items, take_best
 from .priors import CorrectedLearner
-from .rows import blocks, view
+from .rows import RememberingLearner, blocks, view
 
 SCORED_SAMPLE = 50_000
 
@@ -93,13 +93,15 @@ class BootstrapCommittee(QueryStrategy):
         return np.maximum(scores, 0.0)
 
     def _members(self, learner: Any, rng: np.random.Generator) -> list[Any]:
-        inner = learner.learner if isinstance(learner, CorrectedLearner) else learner
+        inner = learner
+        while isinstance(inner, CorrectedLearner | RememberingLearner):
+            inner = inner.learner
         members = list(inner.learner_list) if hasattr(inner, "learner_list") else self._fitted(inner, rng)
-        if inner is learner:
+        if not isinstance(learner, CorrectedLearner):
             return members
         columns = [np.searchsorted(learner.classes_, class_labels(member)) for member in members]
         return [
-            CorrectedLearner(member, learner.offsets[known], learner.prior_state)
+            CorrectedLearner(member, learner.offsets[known], learner.prior_state, learner.scale)
             for member, known in zip(members, columns, strict=True)
         ]
 

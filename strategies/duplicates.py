@@ -83,12 +83,13 @@ def twins_of(groups: NDArray[np.int32], rows: NDArray[np.int64], labelled: NDArr
     return first[groups[rows]]
 
 
-def askable(pool: Pool, labels: Labels) -> tuple[NDArray[np.int64], Duplicates]:
+def askable(pool: Pool, labels: Labels, *taken: NDArray[np.int64]) -> tuple[NDArray[np.int64], Duplicates]:
     """Rows that can be asked, and pairs of a row that is not, and a labelled row with the same features.
 
     Of the pairs at most 100,000 are listed. Where nothing but duplicates is left, they are asked after all.
+    `taken` are rows that cannot be asked either, and whose features may be those of others.
     """
-    rows = pool.available(labels.rows, labels.excluded)
+    rows = pool.available(labels.rows, labels.excluded, *taken)
     equal = duplicates_of(pool.equals, rows, labels.rows)
     if pool.equals is None or not equal.any():
         return rows, ()

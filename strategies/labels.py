@@ -10,17 +10,16 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Labels:
-    """What the log says: labelled rows with their classes, and rows that must not be asked.
+    """What a model may learn from: labelled rows with their classes, and rows that must not be asked.
 
     In the order in which they were labelled: `rows` and `classes` are int64 ``(n_labels,)``, classes
-    being indices into the taxonomy; `uniform` is bool ``(n_labels,)``, true where the item was drawn at
-    random; `arms` are the strategies that asked, and `rounds`, int64, the rounds in which they did (−1
-    where there was none); both may be left empty. `excluded` is int64: skipped, unsure, flagged.
+    being indices into the taxonomy; `arms` are the strategies that asked, and `rounds`, int64, the rounds
+    in which they did (−1 where there was none); both may be left empty. `excluded` is int64: skipped,
+    unsure, flagged. What the audit has sealed is nowhere among them.
     """
 
     rows: NDArray[np.int64]
     classes: NDArray[np.int64]
-    uniform: NDArray[np.bool_]
     excluded: NDArray[np.int64]
     n_classes: int
     arms: tuple[str, ...] = ()

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, logit, softmax
-from scipy.stats import beta
+from scipy.stats import beta, gamma
 
+from .audit import SealedAudit
 from .base import Queries, QueryStrategy, class_labels, generator
 from .labels import Labels
 from .rows import predict_proba
 
+MIN_AUDITED = 50  # answers from which on the audit tells the prevalence
 MATCH_SAMPLE = 50_000
 SWEEPS = 100
 WIDEST = 40.0  # offsets are sought in ± this, on the logit scale
@@ -29,6 +31,7 @@ class Correction(StrEnum):
     NONE = "none"
     RATIO = "ratio"
     MATCHED = "matched"
+    AUDIT = "audit"
 
 
 # ---- priors and prevalence --------------------------------------------------------------------------
@@ -57,29 +60,45 @@ class Prevalence:
     high: NDArray[np.float64]
 
 
-def prevalence_from_uniform(classes: ArrayLike, n_classes: int, n_known: ArrayLike, n_items: int) -> Prevalence:
-    """Prevalence from labels of uniformly drawn items, and the labels that are known anyway.
+def prevalence_from_audit(audit: SealedAudit, labels: Labels, n_items: int) -> Prevalence:
+    """Prevalence from the answers of the sealed audit, and the labels that are known anyway.
 
-    The uniform labels speak for the items whose class is not known otherwise. Point: posterior mean
-    under a Dirichlet(½, …, ½) prior; limits: Jeffreys interval Beta(k + ½, n − k + ½) of each class.
-
-    Parameters
-    ----------
-    classes
-        Class indices of the uniformly drawn items, ``(n_uniform,)``.
-    n_known
-        Number of items of each class whose label came otherwise, ``(n_classes,)``.
-    n_items
-        Number of items in the pool.
+    The answers speak for the items that nobody else has asked for. Point: posterior mean under a
+    Dirichlet(½, …, ½) prior, with the weights' effective counts; limits: with equal weights the Jeffreys
+    interval Beta(k + ½, n − k + ½) of each class, else the gamma limits of Fay and Feuer (1997).
     """
-    counts = np.bincount(np.asarray(classes, np.int64), minlength=n_classes).astype(np.float64)
-    known, total = np.asarray(n_known, np.float64), counts.sum()
-    rest = max(n_items - known.sum(), 0.0)
-    low = beta.ppf(0.025, counts + 0.5, total - counts + 0.5)
-    high = beta.ppf(0.975, counts + 0.5, total - counts + 0.5)
-    low, high = np.where(counts == 0, 0.0, low), np.where(counts == total, 1.0, high)
-    point = (counts + 0.5) / (total + 0.5 * n_classes)
-    return Prevalence(*((known + rest * share) / n_items for share in (point, low, high)))
+    n_classes, answers = labels.n_classes, audit.answers
+    judged = answers.classes >= 0
+    n_known = np.bincount(np.r_[labels.classes, answers.classes[answers.reached & judged]], minlength=n_classes)
+    rest = float(n_items - len(labels.rows) - len(labels.excluded) - answers.reached.sum())
+    inside = audit.in_sample & ~answers.reached
+    classes, weights = answers.classes[inside], 1.0 / audit.inclusion[inside]
+    total, n_effective = weights.sum(), weights.sum() ** 2 / max((weights**2).sum(), 1e-300)
+    shares = np.bincount(classes[classes >= 0], weights[classes >= 0], minlength=n_classes) / max(total, 1e-300)
+    point = (n_effective * shares + 0.5) / (n_effective + 0.5 * n_classes)
+    if np.allclose(weights, weights[:1]):
+        counts = shares * len(weights)
+        low, high = (beta.ppf(q, counts + 0.5, len(weights) - counts + 0.5) for q in (0.025, 0.975))
+        low, high = np.where(counts == 0, 0.0, low), np.where(counts == len(weights), 1.0, high)
+    else:
+        low, high = _gamma_limits(classes, weights, n_classes, max(rest, 1.0))
+    return Prevalence(*((n_known + rest * share) / n_items for share in (point, low, high)))
+
+
+def _gamma_limits(
+    classes: NDArray[np.int64], weights: NDArray[np.float64], n_classes: int, rest: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Limits of the shares of the classes among the `rest`, exact quantiles of the gamma draws."""
+    low, high = np.zeros(n_classes), np.ones(n_classes)
+    largest = float(weights.max())
+    for c in range(n_classes):
+        w = weights[classes == c]
+        y, v = w.sum(), (w**2).sum()
+        if y > 0:
+            low[c] = gamma.ppf(0.025, y * y / v, scale=v / y) / rest
+        above, spread = y + largest, v + largest**2
+        high[c] = min(gamma.ppf(0.975, above**2 / spread, scale=spread / above) / rest, 1.0)
+    return low, high
 
 
 def prevalence_from_ranges(ranges: Sequence[tuple[int, float, float]], others: NDArray[np.float64]) -> Prevalence:
@@ -113,10 +132,10 @@ def prevalence_in_force(
     labels: Labels,
     n_items: int,
     ranges: Sequence[tuple[int, float, float]],
-    min_uniform: int,
+    audit: SealedAudit | None,
     others: NDArray[np.float64],
 ) -> tuple[Prevalence, str]:
-    """The prevalence and where it comes from: the user's own ranges, random labels, or nowhere.
+    """The prevalence and where it comes from: the user's own ranges, the audit, or nowhere.
 
     Parameters
     ----------
@@ -124,24 +143,23 @@ def prevalence_in_force(
         What is labelled, of how many items.
     ranges
         The user's own: class index, low and high share.
-    min_uniform
-        How many uniformly drawn labels it takes to estimate the prevalence from them.
+    audit
+        It takes 50 answers to estimate the prevalence from it.
     others
-        Shares by which classes without a range divide the rest while there are no such labels, ``(n_classes,)``.
+        Shares by which classes without a range divide the rest while there is no audit, ``(n_classes,)``.
     """
-    n, n_uniform = labels.n_classes, int(labels.uniform.sum())
+    n, n_audited = labels.n_classes, 0 if audit is None else int(audit.in_sample.sum())
     measured: Prevalence | None = None
-    if n_uniform >= min_uniform:
-        known = np.bincount(labels.classes[~labels.uniform], minlength=n)
-        measured = prevalence_from_uniform(labels.classes[labels.uniform], n, known, n_items)
+    if audit is not None and n_audited >= MIN_AUDITED:
+        measured = prevalence_from_audit(audit, labels, n_items)
     given = tuple(entry for entry in ranges if entry[0] < n)
     if given:
         base = np.nan_to_num(others, nan=1.0 / n) if measured is None else measured.point
         return prevalence_from_ranges(given, base), "given by you"
     if measured is not None:
-        return measured, f"from {n_uniform:,} labels drawn at random"
+        return measured, f"from {n_audited:,} audited items"
     unknown = Prevalence(*(np.full(n, np.nan) for _ in range(3)))
-    return unknown, f"unknown ({n_uniform} of {min_uniform} random labels; give your own guess until then)"
+    return unknown, f"unknown ({n_audited} of {MIN_AUDITED} audited items; give your own guess until then)"
 
 
 # ---- corrections ------------------------------------------------------------------------------------
@@ -166,9 +184,9 @@ def ratio_offsets(prior: ArrayLike, prevalence: ArrayLike) -> NDArray[np.float64
     return np.log(np.maximum(prevalence, 1e-12)) - np.log(np.maximum(prior, 1e-12))
 
 
-def shift(probabilities: NDArray[np.float64], offsets: ArrayLike) -> NDArray[np.float64]:
-    """Add offsets to log-probabilities and normalise again, ``(n_items, n_classes)``."""
-    return softmax(np.log(np.maximum(probabilities, 1e-300)) + np.asarray(offsets), axis=1)
+def shift(probabilities: NDArray[np.float64], offsets: ArrayLike, scale: ArrayLike = 1.0) -> NDArray[np.float64]:
+    """Log-probabilities times a scale plus offsets, normalised again, ``(n_items, n_classes)``."""
+    return softmax(np.log(np.maximum(probabilities, 1e-300)) * np.asarray(scale) + np.asarray(offsets), axis=1)
 
 
 def soften(probabilities: NDArray[np.floating], n_labels: int) -> NDArray[np.float64]:
@@ -214,7 +232,7 @@ def match_offsets(probabilities: ArrayLike, prevalence: ArrayLike) -> NDArray[np
 
 
 class CorrectedLearner:
-    """A learner whose probabilities are moved by offsets, once.
+    """A learner whose probabilities are moved by offsets and perhaps a scale, once.
 
     Parameters
     ----------
@@ -224,6 +242,8 @@ class CorrectedLearner:
         ``(n_classes,)``, added to the log-probabilities.
     state
         Which correction the offsets are of; kept as ``prior_state``.
+    scale
+        By which the log-probabilities are multiplied first, for all classes or ``(n_classes,)``.
 
     Raises
     ------
@@ -231,20 +251,26 @@ class CorrectedLearner:
         When the learner is corrected already: a correction holds for raw probabilities only.
     """
 
-    def __init__(self, learner: Any, offsets: ArrayLike, state: Correction) -> None:
+    def __init__(self, learner: Any, offsets: ArrayLike, state: Correction, scale: ArrayLike = 1.0) -> None:
         if getattr(learner, "prior_state", Correction.NONE) != Correction.NONE:
             raise ValueError(f"the learner is corrected already ({learner.prior_state}): correct the raw one")
         self.learner = learner
         self.offsets = np.asarray(offsets, np.float64)
+        self.scale = np.asarray(scale, np.float64)
         self.prior_state = state
         self.X_training = getattr(learner, "X_training", None)
         self.y_training = getattr(learner, "y_training", None)
         self.classes_ = class_labels(learner)
 
+    @property
+    def n_labels(self) -> int:
+        """Labels of the fit, 0 where they are not known."""
+        return 0 if self.y_training is None else len(self.y_training)
+
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Corrected probabilities, ``(n_items, n_classes)``."""
-        raw = soften(self.learner.predict_proba(X), len(self.y_training if self.y_training is not None else ()))
-        return shift(raw, self.offsets)
+        raw = soften(self.learner.predict_proba(X), self.n_labels)
+        return shift(raw, self.offsets, self.scale)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The most likely class after the correction, ``(n_items,)``."""
@@ -260,6 +286,8 @@ def correct(
     ----------
     X_pool
         The pool; `matched` predicts a uniform sample of at most 50,000 of its rows.
+    correction
+        `audit` stands here for what holds until the audit can calibrate (`calibration.calibrate`): `matched`.
     prevalence
         Shares of the learner's own classes, in their order, ``(n_learner_classes,)``; brought to sum one.
     """
@@ -274,7 +302,7 @@ def correct(
     if len(rows) > MATCH_SAMPLE:
         rows = np.sort(rng.choice(len(rows), MATCH_SAMPLE, replace=False))
     raw = soften(predict_proba(learner, X_pool[rows]), len(y))
-    return CorrectedLearner(learner, match_offsets(raw, target), correction)
+    return CorrectedLearner(learner, match_offsets(raw, target), Correction.MATCHED)
 
 
 class PriorCorrected(QueryStrategy):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 BLOCK = 65_536
 CLOSE = 1.3
+MOST_OF_IT = 0.5
 
 
 class Rows:
@@ -101,11 +102,22 @@ def predict_proba(learner: Any, X: Any) -> NDArray[np.float32]:
 
 
 class RememberingLearner:
-    """A learner that predicts the rows of one array or `Rows` once, however many strategies ask."""
+    """A learner that predicts the rows of one array or `Rows` once, however many strategies ask.
 
-    def __init__(self, learner: Any) -> None:
+    Parameters
+    ----------
+    learner
+        Has ``predict_proba``.
+    matrix
+        A matrix of which most rows are asked for more than once, in different choices: it is predicted as a
+        whole then.
+    """
+
+    def __init__(self, learner: Any, matrix: NDArray[np.float32] | None = None) -> None:
         self.learner = learner
+        self.matrix = matrix
         self._known: tuple[Any, NDArray[np.float32]] | None = None
+        self._whole: NDArray[np.float32] | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.learner, name)
@@ -113,8 +125,17 @@ class RememberingLearner:
     def predict_rows(self, X: Any) -> NDArray[np.float32]:
         """Class probabilities of all rows of X, remembered for as long as the same X is asked for."""
         if self._known is None or self._known[0] is not X:
-            self._known = (X, predict_proba(self.learner, X))
+            self._known = (X, self._predicted(X))
         return self._known[1]
+
+    def _predicted(self, X: Any) -> NDArray[np.float32]:
+        if self.matrix is None or not isinstance(X, Rows) or X.matrix is not self.matrix:
+            return predict_proba(self.learner, X)
+        if self._whole is None and len(X) < MOST_OF_IT * len(self.matrix):
+            return predict_proba(self.learner, X)
+        if self._whole is None:
+            self._whole = predict_proba(self.learner, Rows(self.matrix))
+        return self._whole if X.index is None else self._whole[X.index]
 
 
 def view(X: Any, positions: NDArray[np.int64]) -> Any:

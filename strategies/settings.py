@@ -7,20 +7,27 @@ from dataclasses import asdict, dataclass, fields
 from math import sqrt
 from typing import Any
 
+from .calibration import Objective
 from .classifiers import classifier_spec
 from .mixture import ARMS
 from .priors import Correction
 from .registry import check_strategy
 
 METRICS = ("euclidean", "cosine")
-BOUNDS: dict[str, tuple[float, float]] = {"random_share": (0, 1), "quota": (0.01, 1)}
+BOUNDS: dict[str, tuple[float, float]] = {
+    "audit_share": (0, 1),
+    "quota": (0.01, 1),
+    "beta": (0.01, 100),
+    "target": (0.01, 0.999),
+}
+FORMER = {"random_share": "audit_share"}  # names in earlier versions
+WITHOUT = ("min_uniform",)  # settings that only earlier versions have
 COUNTS: dict[str, tuple[int, int]] = {
     "n_queries": (1, 10_000),
     "anchors_above": (0, 10**12),
     "n_anchors": (1, 1_000),
     "n_neighbors": (1, 100_000),
     "subpool_size": (1, 10**7),
-    "min_uniform": (1, 10**6),
 }
 
 
@@ -42,8 +49,8 @@ class RoundSettings:
         What is fitted.
     n_queries
         How many queries a round ranks.
-    random_share
-        Share of the queries that are drawn uniformly.
+    audit_share
+        Share of the questions for the sealed audit; 0 switches it off.
     correction, query_correction
         How the probabilities that are shown, and those that are queried, are moved to the prevalence.
     prevalence
@@ -58,10 +65,16 @@ class RoundSettings:
         Columns of the matrix that mean nothing to a reader, such as those of embeddings: no reason names them.
     budget
         How many labels there will be in all, for strategies that plan ahead; None where it is not known.
-    min_uniform
-        How many uniformly drawn labels it takes to estimate the prevalence from them.
     cross_validate
         Whether to measure the classifier on the labels.
+    objective, objective_value
+        What thresholds are chosen for, see `calibration.Objective`; the value is None where it has none.
+    beta
+        How many times as much recall weighs as precision in F-beta.
+    guarantee
+        Whether intervals hold whatever the truth is, and are wider.
+    target
+        The share of a class that is to be found before one stops.
     """
 
     strategy: str = "auto"
@@ -71,8 +84,8 @@ class RoundSettings:
     quota: float = 1.0
     classifier: str = "logistic"
     n_queries: int = 50
-    random_share: float = 0.1
-    correction: str = Correction.MATCHED.value
+    audit_share: float = 0.1
+    correction: str = Correction.AUDIT.value
     query_correction: str = Correction.NONE.value
     prevalence: tuple[tuple[int, float, float], ...] = ()
     anchors_above: int = 50_000
@@ -83,8 +96,12 @@ class RoundSettings:
     wanted: tuple[int, ...] = ()
     unexplained: tuple[int, ...] = ()
     budget: int | None = None
-    min_uniform: int = 50
     cross_validate: bool = True
+    objective: str = "f1"
+    objective_value: float | None = None
+    beta: float = 1.0
+    guarantee: bool = False
+    target: float = 0.9
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain values."""
@@ -105,6 +122,7 @@ class RoundSettings:
             Naming the setting, what it was, and what is allowed.
         """
         known = {f.name for f in fields(cls)}
+        values = {FORMER.get(name, name): value for name, value in values.items() if name not in WITHOUT}
         unknown = sorted(set(values) - known)
         if unknown:
             raise ValueError(f"there is no setting '{unknown[0]}': the settings are {', '.join(sorted(known))}")
@@ -128,6 +146,11 @@ class RoundSettings:
         """How many labels will still be given, at least one, where a budget is set."""
         return None if self.budget is None else max(self.budget - n_labels, 1)
 
+    def threshold_objective(self) -> Objective:
+        """What thresholds are chosen for; raises ValueError where it is not allowed."""
+        value = float("nan") if self.objective_value is None else self.objective_value
+        return Objective(self.objective, value, self.beta)  # type: ignore[arg-type]
+
     def check(self) -> None:
         """Raise ValueError for a setting that is not allowed."""
         for limits, kinds, what in ((COUNTS, int, "a whole number"), (BOUNDS, int | float, "a number")):
@@ -147,13 +170,14 @@ class RoundSettings:
             isinstance(self.budget, bool) or not isinstance(self.budget, int) or self.budget < 1
         ):
             raise ValueError(f"budget is {self.budget!r}: it must be a whole number from 1, or nothing")
-        for name in ("cross_validate", "diverse"):
+        for name in ("cross_validate", "diverse", "guarantee"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is {getattr(self, name)!r}: it must be true or false")
         for name in ("correction", "query_correction"):
             if getattr(self, name) not in list(Correction):
                 allowed = ", ".join(Correction)
                 raise ValueError(f"{name} is {getattr(self, name)!r}: it must be one of {allowed}")
+        self.threshold_objective()
         if self.metric not in METRICS:
             raise ValueError(f"metric is {self.metric!r}: it must be one of {', '.join(METRICS)}")
         check_strategy(self.strategy)

@@ -10,12 +10,16 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from sklearn.metrics import average_precision_score, f1_score
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
+from .audit import Answers, Rates, SealedAudit, Stage, permanent_numbers
+from .measures import FEW, Total, Totals, measures
 from .pool import Pool
+from .queries import AUDIT
 from .retrieval import unit
-from .rounds import Labels, RoundSettings, run_round
+from .rounds import Labels, Round, RoundSettings, run_round
 from .rows import predict_proba
+from .scoring import is_rest
 
 Start = Literal["warm", "cold", "biased"]
 START_WANTED = 5
@@ -81,7 +85,9 @@ def simulate(
         a model, or where the round is not measured); ``seconds_fit`` and ``seconds_query``; ``arms``, for
         each arm how many labels it has asked so far and how many of those were wanted, with ``start`` for
         the first ones; ``hits``, the places, from 1, of the wanted items in the order of labelling since
-        the record before (see `labels_to`); ``messages`` of the round.
+        the record before (see `labels_to`); ``messages`` of the round. With an audit and a model, also
+        ``estimates`` of the wanted classes with their limits, and ``truth``, by class the true value of each
+        measure.
 
     Raises
     ------
@@ -93,20 +99,17 @@ def simulate(
     settings = replace(settings, wanted=tuple(int(c) for c in wanted), n_queries=batch, budget=n_labels)
     truth = _known_truth(pool.X, y, settings, start, parts, rng)
     n_classes = int(max(y.max(), y_test.max() if len(y_test) else 0)) + 1
-    rows = _start_rows(truth, start, n_labels, rng)
-    arms = (START_ARM,) * len(rows)
-    rounds = np.full(len(rows), -1, np.int64)
+    state = _State(truth, n_classes, _start_rows(truth, start, n_labels, rng), settings.audit_share, seed)
     records: list[dict[str, Any]] = []
     n_told = 0
     while True:
-        uniform = np.array([arm == "random" for arm in arms], bool)
-        labels = Labels(rows, y[rows], uniform, np.empty(0, np.int64), n_classes, arms, rounds)
-        result = run_round(pool, labels, settings, rng)
-        asked = result.queries.rows[: n_labels - len(rows)]
-        measured = measure_rounds or not len(asked)
+        labels, audit = state.labels(), state.audit
+        result = run_round(pool, labels, settings, rng, audit)
+        n_left = n_labels - state.n_labels
+        measured = measure_rounds or not (n_left and len(result.queries.rows))
         precision, f1 = _measures(result.estimator if measured else None, X_test, y_test, truth.wanted)
         records.append(
-            _counts(truth, labels, n_told)
+            _counts(truth, state, n_told)
             | {
                 "average_precision": precision,
                 "f1": f1,
@@ -114,15 +117,13 @@ def simulate(
                 "seconds_query": result.seconds["query"],
                 "messages": list(result.messages),
             }
+            | _honesty(result, audit, labels, y)
         )
         if on_round is not None:
             on_round(records[-1])
-        n_told = len(rows)
-        if not len(asked):
+        n_told = state.n_labels
+        if not state.answer(result, n_left, len(records) - 1):
             return records
-        arms += result.queries.strategy[: len(asked)]
-        rounds = np.r_[rounds, np.full(len(asked), len(records) - 1, np.int64)]
-        rows = np.r_[rows, asked]
 
 
 def labels_to(hits: Sequence[int], n_total: int, share: float) -> float:
@@ -224,20 +225,82 @@ def _start_rows(truth: _Truth, start: Start, n_labels: int, rng: np.random.Gener
     return np.r_[first, drawn][:n_labels].astype(np.int64)
 
 
-# ---- one round --------------------------------------------------------------------------------------
+# ---- the loop ---------------------------------------------------------------------------------------
 
 
-def _counts(truth: _Truth, labels: Labels, n_told: int) -> dict[str, Any]:
+class _State:
+    """What has been labelled so far: for the strategies, and for the audit where there is one."""
+
+    def __init__(
+        self, truth: _Truth, n_classes: int, rows: NDArray[np.int64], audit_share: float, seed: int
+    ) -> None:
+        self.y, self.n_classes = truth.y, n_classes
+        self.rows = rows
+        self.arms: tuple[str, ...] = (START_ARM,) * len(rows)
+        self.rounds = np.full(len(rows), -1, np.int64)
+        self.in_order = rows  # the labels of the audit among the others
+        self.order_arms = self.arms
+        self.audit: SealedAudit | None = None
+        if audit_share:
+            numbers = permanent_numbers(np.arange(len(truth.y), dtype=np.uint64), seed)
+            self.audit = SealedAudit(numbers, (Stage(Rates.uniform(len(truth.y))),))
+
+    @property
+    def n_labels(self) -> int:
+        return len(self.in_order)
+
+    def labels(self) -> Labels:
+        """What the strategies know."""
+        nothing = np.empty(0, np.int64)
+        return Labels(self.rows, self.y[self.rows], nothing, self.n_classes, self.arms, self.rounds)
+
+    def answer(self, result: Round, n_left: int, number: int) -> bool:
+        """Give the true class of what a round asks, as far as the budget goes; false when nothing was asked."""
+        queries = result.queries
+        shown = np.flatnonzero(~queries.sealed)[: max(n_left, 0)]
+        if not len(shown):
+            return False
+        asked = queries.first(int(shown[-1]) + 1)
+        is_audit = np.array([arm == AUDIT for arm in asked.strategy], bool)
+        own = ~is_audit & ~asked.sealed
+        arms = np.array(asked.strategy, object)
+        self._take_audit(result, asked.rows[is_audit], asked.rows[asked.sealed])
+        self.rows = np.r_[self.rows, asked.rows[own]]
+        self.arms += tuple(arms[own].tolist())
+        self.rounds = np.r_[self.rounds, np.full(int(own.sum()), number, np.int64)]
+        self.in_order = np.r_[self.in_order, asked.rows[~asked.sealed]]
+        self.order_arms += tuple(arms[~asked.sealed].tolist())
+        return True
+
+    def _take_audit(self, result: Round, rows: NDArray[np.int64], hits: NDArray[np.int64]) -> None:
+        """Answer the audit's questions; what a strategy has asked of its items is reached."""
+        if self.audit is None:
+            return
+        stages = self.audit.stages
+        if result.next_rates is not None:
+            last = stages[-1]
+            reach = self.audit.beside(self.labels()).reach
+            stages = (*stages[:-1], Stage(last.rates, reach), Stage(result.next_rates))
+        before = self.audit.answers
+        answers = Answers(
+            np.r_[before.rows, rows],
+            np.r_[before.classes, self.y[rows]],
+            np.r_[before.reached | np.isin(before.rows, hits), np.zeros(len(rows), bool)],
+        )
+        self.audit = SealedAudit(self.audit.numbers, stages, answers)
+
+
+def _counts(truth: _Truth, state: _State, n_told: int) -> dict[str, Any]:
     """What the labels hold, and at which places the wanted ones after the first `n_told` came."""
-    found = truth.is_wanted[labels.rows]
-    parts = truth.parts[labels.rows]
+    found = truth.is_wanted[state.in_order]
+    parts = truth.parts[state.in_order]
     arms: dict[str, list[int]] = {}
-    for arm, hit in zip(labels.arms, found.tolist(), strict=True):
+    for arm, hit in zip(state.order_arms, found.tolist(), strict=True):
         count = arms.setdefault(arm, [0, 0])
         count[0] += 1
         count[1] += hit
     return {
-        "n_labels": len(labels.rows),
+        "n_labels": state.n_labels,
         "n_items": len(truth.y),
         "n_found": int(found.sum()),
         "n_total": int(truth.is_wanted.sum()),
@@ -246,6 +309,39 @@ def _counts(truth: _Truth, labels: Labels, n_told: int) -> dict[str, Any]:
         "arms": arms,
         "hits": (np.flatnonzero(found[n_told:]) + n_told + 1).tolist(),
     }
+
+
+def _honesty(result: Round, audit: SealedAudit | None, labels: Labels, y: NDArray[np.int64]) -> dict[str, Any]:
+    """The estimates of the wanted classes with their limits, and the true values of the same measures."""
+    if audit is None or result.scoring is None or result.estimates is None:
+        return {}
+    scoring, wanted = result.scoring, result.scoring.settings.wanted
+    rest = is_rest(audit, labels)
+    p = scoring.probabilities
+    p = scoring.of_rows(np.arange(len(y))) if p is None else p
+    decided = scoring.thresholds.decide(p)
+    true = {str(c): _true_measures(p[:, c], decided == c, y == c, rest, scoring.settings.beta) for c in wanted}
+    kept = [entry for entry in result.estimates["classes"] if entry["class"] in wanted]
+    known = {
+        name: value for name, value in result.estimates.items() if name not in ("classes", "curves", "confusion")
+    }
+    return {"estimates": known | {"classes": kept}, "truth": true}
+
+
+def _true_measures(
+    p: NDArray[np.floating], predicted: NDArray[np.bool_], member: NDArray[np.bool_],
+    rest: NDArray[np.bool_], beta: float,
+) -> dict[str, float | None]:  # fmt: skip
+    tp, fn, fp = (
+        int((rest & cell).sum()) for cell in (member & predicted, member & ~predicted, ~member & predicted)
+    )
+    totals = Totals(Total.known(tp), Total.known(fn), Total.known(fp), tp + fp, FEW)
+    known = measures(totals, int((member & ~rest).sum()), int(rest.sum()), len(member), beta)
+    out = {name: interval.to_list()[0] for name, interval in known.items()}
+    both = 0 < tp + fn < int(rest.sum())
+    out["ap"] = float(average_precision_score(member[rest], p[rest])) if both else None
+    out["auroc"] = float(roc_auc_score(member[rest], p[rest])) if both else None
+    return out
 
 
 def _measures(

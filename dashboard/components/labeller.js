@@ -322,12 +322,15 @@ class Surface {
     if (handle) handle()
   }
 
-  takeQueue({queue}) {
+  takeQueue({queue, campaign}) {
+    // When a campaign begins or ends, what is on the card is asked no more, unless the user has opened it.
+    const moved = this.campaign !== undefined && campaign !== this.campaign && this.current?.round != null
+    this.campaign = campaign
     const busy = this.outbox.rows
-    if (this.current) busy.add(this.current.row)
+    if (this.current && !moved) busy.add(this.current.row)
     this.queue = queue.filter((entry) => !busy.has(entry.row))
     this.preload()
-    if (!this.current || !this.items.has(this.current.row)) this.next()
+    if (moved || !this.current || !this.items.has(this.current.row)) this.next()
     else this.paintBadge()
   }
 

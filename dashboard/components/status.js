@@ -14,16 +14,18 @@ export function render({model}) {
   const saved = badge('saved', 'Whether every answer is on disk')
   const round = badge('round', 'The round whose ranking is shown')
   const found = badge('found', 'Labels of the classes that are looked for, and all labels')
-  bar.append(found, round, saved)
+  const stop = badge('stop-meter', 'The share of the class that has been found for certain, see the Stop tab')
+  bar.append(found, stop, round, saved)
   let pending = 0
   let late = false
-  let state = {round: '', running: false, found: ''}
+  let state = {round: '', running: false, found: '', stop: ''}
   const paint = () => {
     saved.textContent = !state.round ? '' : pending ? (late ? `${pending} not saved` : 'saving…') : 'saved ✓'
     saved.classList.toggle('bad', late)
     round.textContent = state.round
     round.classList.toggle('running', state.running)
     found.textContent = state.found
+    stop.textContent = state.stop
   }
   const onStatus = (event) => { ({pending, late} = event.detail); paint() }
   window.addEventListener('rareloop:status', onStatus)

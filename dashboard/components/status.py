@@ -20,9 +20,9 @@ class Status(JSComponent):
         super().__init__(**params)
         self._state: dict[str, Any] = {}
 
-    def show(self, *, round_text: str = "", running: bool = False, found: str = "") -> None:
-        """Show which round ranked the queue, whether one is under way, and how much has been found."""
-        self._state = {"round": round_text, "running": running, "found": found}
+    def show(self, *, round_text: str = "", running: bool = False, found: str = "", stop: str = "") -> None:
+        """Show which round ranked the queue, whether one is under way, what is found, and how sure that is."""
+        self._state = {"round": round_text, "running": running, "found": found, "stop": stop}
         self._send_msg(self._state)
 
     def _handle_msg(self, data: Any) -> None:

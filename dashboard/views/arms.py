@@ -14,7 +14,6 @@ from ..reasons import plain_name
 from ..session import LabellingSession
 
 AUTOMATIC, OWN = "Automatic", "My own"
-RANDOM = "random"
 
 
 class Shares(pn.viewable.Viewer):
@@ -80,9 +79,8 @@ def per_cent(shares: Mapping[str, float]) -> dict[str, int]:
 
 
 def current_shares(session: LabellingSession) -> dict[str, float]:
-    """The newest round's shares of the arms without the random share; equal ones where there is no round."""
+    """The newest round's shares of the arms; equal ones where there is no round."""
     known = {entry["arm"]: entry["share"] for entry in session.report.get("arms") or [] if entry["arm"] in ARMS}
-    known[RANDOM] = max(known.get(RANDOM, 0.0) - session.settings.random_share, 0.0)
     return known if sum(known.values()) else dict.fromkeys(ARMS, 1.0)
 
 

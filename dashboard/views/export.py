@@ -79,16 +79,16 @@ class ExportView(pn.viewable.Viewer):
 
 
 class ExportHandler(AuthRequestHandler):
-    """Serves the files of the workspace's ``exports/`` folder, behind the same login as the page."""
+    """Serves the files of one folder of the workspace, behind the same login as the page."""
 
-    def initialize(self, workspace: Workspace) -> None:
-        """Take the workspace whose exports are served."""
-        self.workspace = workspace
+    def initialize(self, workspace: Workspace, folder: str = FOLDER) -> None:
+        """Take the workspace, and the name of the folder whose files are served."""
+        self.folder = workspace.folder / folder
 
     @authenticated
     async def get(self, name: str) -> None:
         """Send one file in pieces, or 404."""
-        path = self.workspace.folder / FOLDER / name
+        path = self.folder / name
         if path.name != name or not path.is_file():
             raise HTTPError(404)
         self.set_header("Content-Type", "application/octet-stream")

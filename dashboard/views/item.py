@@ -10,10 +10,11 @@ from typing import Any
 import panel as pn
 
 from ...data.errors import InputError
+from ...data.events import Action
 from ..components.labeller import Labeller
 from ..page import Page
 from ..queue import Queued
-from ..reasons import OPENED, in_words, plain_name
+from ..reasons import CAMPAIGN, OPENED, WITHOUT_HINT, in_words, plain_name
 from ..session import Commit, LabellingSession
 from .marks import mark
 
@@ -64,6 +65,7 @@ class ItemView(pn.viewable.Viewer):
             | {
                 "type": "queue",
                 "queue": self._entries(queue),
+                "campaign": any(queued.strategy == CAMPAIGN for queued in queue),
                 "items": [self.page.cards.card(queued.row) for queued in queue],
             }
         )
@@ -89,7 +91,10 @@ class ItemView(pn.viewable.Viewer):
                 "round": queued.round,
                 "n_labels": queued.n_labels,
                 "reason": in_words(queued.strategy),
-                "why": facts(queued)
+                # The browser gets nothing that might sway the answer to a question of an audit.
+                "why": None
+                if queued.strategy in WITHOUT_HINT
+                else facts(queued)
                 | {
                     "neighbours": [
                         {"class": name, "id": item_id, "row": int(next(rows)), "distance": distance}
@@ -164,6 +169,8 @@ class ItemView(pn.viewable.Viewer):
             say = _spoken(finished.result())
             self.labeller.send(self._progress() | {"type": "saved", "event_ids": event_ids, "say": say})
             then(finished.result())
+            if self.session.campaign and any(e.action == Action.SKIP for e in finished.result().events):
+                self._send_queue()  # the only question that is left may be the one that was put off
             return
         final = isinstance(error, InputError)
         text = str(error) if final else f"The answer could not be stored: {error}."

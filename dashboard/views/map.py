@@ -122,7 +122,7 @@ class MapView(pn.viewable.Viewer):
         self.page.in_background(self._labelled_points, lambda data: setattr(self.labelled, "data", data))
 
     def _labelled_points(self) -> dict[str, Any]:
-        labels = self.session.labels()
+        labels = self.session.all_labels()
         rows, classes = labels.rows[-MOST_LABELLED:], labels.classes[-MOST_LABELLED:]
         taxonomy = list(self.session.workspace.taxonomy)
         rare_last = np.argsort([taxonomy[c].wanted for c in classes], kind="stable")

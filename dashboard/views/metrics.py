@@ -1,156 +1,205 @@
-"""How the model does over the labels: per-class precision, recall and F1, and what has been found."""
+"""How good the model is for the pool, and how much of each class there is: a table and one chart of choice."""
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Callable
 from typing import Any
 
-import holoviews as hv
 import panel as pn
 import panel_material_ui as pmui
 
 from ..page import Page
+from ..reasons import AUDIT
 from ..session import LabellingSession
-from .marks import mark
-from .raster import DARK, LIGHT, Theme
+from ..training import labels_of
+from . import charts, label_charts
+from .drawing import Drawing, picture
+from .estimates_table import (
+    CROSS_VALIDATED,
+    EXPLANATION,
+    WARNING,
+    Look,
+    confusion_table,
+    cross_validation_table,
+    estimates_table,
+    looks,
+    source_sentence,
+)
+from .marks import SMALL
+from .sentences import CHARTS, RANKING, note_html
 
-MEASURES = {"F1": "f1", "Precision": "precision", "Recall": "recall"}
-WARNING = "On the labels you collected, not the pool"
-EXPLANATION = "Cross-validated on labels that a strategy chose: shows learning, says nothing about the pool."
-MOST_ROUNDS = 500
+OVER_LABELS, CURVE, RELIABILITY, DISCOVERY, COST, CONFUSION, ARMS, CROSS_VALIDATION = CHARTS
+OF_ALL_LABELS = (DISCOVERY, COST)
+OF_ONE_CLASS = (CURVE, RELIABILITY, *OF_ALL_LABELS)
+MEASURES_OF = {OVER_LABELS: list(charts.MEASURES), CROSS_VALIDATION: list(CROSS_VALIDATED)}
 
 
 class MetricsView(pn.viewable.Viewer):
-    """A table of the classes and a chart of one measure against the number of labels."""
+    """The estimates of every class beside one chart; cross-validation takes the place of both when chosen."""
 
     title = "Metrics"
 
     def __init__(self, page: Page) -> None:
         super().__init__()
-        hv.extension("bokeh")
         self.page = page
         self.session: LabellingSession = page.session
-        self.measure = pmui.RadioButtonGroup(
-            label="Measure", options=list(MEASURES), value="F1", size="small", margin=(0, 10)
-        )
-        self.table = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10))
-        self.chart = pn.pane.HoloViews(
-            self._new_chart(), sizing_mode="stretch_both", min_height=120, linked_axes=False
-        )
+        self._asked = 0
+        self._build()
+        self.chart_choice.param.watch(lambda _: page.hop(self._chart_chosen), "value")
         self.measure.param.watch(lambda _: page.hop(self._draw), "value")
-        page.react(self._draw, "dark")
-        page.watch(self.session, self._draw, "report")
-        page.watch(self.session, self._replace_chart, "taxonomy_revision")
-        page.watch(self.session, self._write_table, "committed")
-        self._write_table()
+        self.class_choice.param.watch(lambda _: page.hop(self._draw), "value")
+        page.react(self._refresh, "dark")
+        page.watch(self.session, self._refresh, "report", "estimates")
+        page.watch(self.session, self._classes_changed, "taxonomy_revision")
+        page.watch(self.session, self._write_table, "committed", "queue")
+        self._refresh()
+
+    def _build(self) -> None:
+        small = {"size": "small", "margin": (9, 6, 3, 6)}
+        wanted, measures = self._wanted_names(), MEASURES_OF[OVER_LABELS]
+        self.chart_choice = pmui.Select(label="Chart", options=list(CHARTS), value=OVER_LABELS, width=175, **small)
+        self.measure = pmui.Select(
+            label="Measure", options=measures, value=measures[0], width=130, **small
+        )  # fmt: skip
+        self.class_choice = pmui.Select(
+            label="Class", options=wanted, value=wanted[0] if wanted else None, width=130, visible=False, **small
+        )  # fmt: skip
+        self.head = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 10, 2, 10), styles=SMALL)
+        self.table = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10))
+        self.chart = pn.pane.HTML("", sizing_mode="stretch_both", min_height=120, margin=0)
+        self.sentence = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10, 4, 10), styles=SMALL)
 
     def __panel__(self) -> pn.viewable.Viewable:
-        heading = pn.pane.HTML(
-            f'<b data-testid="metrics-title">{WARNING}</b><br><small>{EXPLANATION}</small>',
-            sizing_mode="stretch_width",
-            margin=(2, 10),
-        )
-        half = {"width": "50%", "min-width": "0", "height": "100%"}
-        table = pmui.Column(self.table, sizing_mode="stretch_both", styles={**half, "overflow-y": "auto"})
-        chart = pmui.Column(self.measure, self.chart, sizing_mode="stretch_both", styles=half)
-        return pmui.Column(
-            heading,
-            pmui.Row(table, chart, sizing_mode="stretch_both", styles={"min-height": "0"}),
+        table = pmui.Column(
+            self.head, self.table, sizing_mode="stretch_both", margin=0,
+            styles={"width": "52%", "min-width": "0", "height": "100%", "overflow": "auto"},
+        )  # fmt: skip
+        chart = pmui.Column(
+            pmui.Row(self.chart_choice, self.measure, self.class_choice, margin=0),
+            self.chart,
+            self.sentence,
             sizing_mode="stretch_both",
+            margin=0,
+            styles={"width": "48%", "min-width": "0", "height": "100%"},
         )
+        return pmui.Row(table, chart, sizing_mode="stretch_both", margin=0, styles={"min-height": "0"})
 
-    def _draw(self) -> None:
-        self._write_table()
-        self.pipe.send(None)
+    # ---- what changes ----------------------------------------------------------------------------
 
-    def _replace_chart(self) -> None:
+    @property
+    def _looks(self) -> list[Look]:
+        return looks(self.session.workspace.taxonomy)
+
+    def _wanted_names(self) -> list[str]:
+        return [look.name for look in self._looks if look.wanted]
+
+    def _classes_changed(self) -> None:
+        wanted = self._wanted_names()
+        if self.class_choice.options != wanted:
+            kept = self.class_choice.value if self.class_choice.value in wanted else next(iter(wanted), None)
+            self.class_choice.param.update(options=wanted, value=kept)
+        self._refresh()
+
+    def _chart_chosen(self) -> None:
+        chosen = self.chart_choice.value
+        options = MEASURES_OF.get(chosen)
+        if options and self.measure.options != options:
+            kept = self.measure.value if self.measure.value in options else options[0]
+            self.measure.param.update(options=options, value=kept)
+        self.measure.visible = options is not None
+        self.class_choice.visible = chosen in OF_ONE_CLASS
+        self._refresh()
+
+    def _refresh(self) -> None:
         self._write_table()
-        self.chart.object = self._new_chart()
+        self._draw()
 
     # ---- table -----------------------------------------------------------------------------------
 
     def _write_table(self) -> None:
-        newest = {m["class"]: m for m in self.session.report.get("metrics") or []}
-        rows = [
-            self._row(index, c, count, newest.get(index, {}))
-            for index, (c, count) in enumerate(
-                zip(self.session.workspace.taxonomy, self.session.found().values(), strict=True)
-            )
-        ]
-        head = "".join(f'<th scope="col">{name}</th>' for name in ("Class", "Labels", *MEASURES))
-        self.table.object = (
-            f'<table style="border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:13px" '
-            f'data-testid="metrics"><thead><tr style="text-align:left">{head}</tr></thead>'
-            f"<tbody>{''.join(rows)}</tbody></table>"
-        )
+        session, classes, found = self.session, self._looks, self.session.found()
+        if self.chart_choice.value == CROSS_VALIDATION:
+            self._say(f'<b data-testid="metrics-title">{WARNING}</b><br>{EXPLANATION}')
+            self._put(cross_validation_table(classes, session.report.get("metrics") or (), found))
+            return
+        n_queued = sum(queued.strategy == AUDIT for queued in session.queue)
+        sentence = source_sentence(session.estimates, session.report.get("audit"), n_queued)
+        self._say(f'<span data-testid="estimate-source">{sentence}</span>')
+        table = estimates_table(classes, session.estimates, found, self.page.dark)
+        self._put(f'{table}<p style="font-size:13px;margin:4px 0;max-width:60ch">{RANKING}</p>')
 
-    @staticmethod
-    def _row(index: int, label_class: Any, count: int, metrics: dict[str, Any]) -> str:
-        cells = [_percent(metrics.get(key)) for key in MEASURES.values()]
-        star = ' <span title="a class that is looked for">wanted</span>' if label_class.wanted else ""
-        name = (
-            f'<span aria-hidden="true" style="color:{escape(label_class.colour)}">'
-            f"{mark(index).character}</span> {escape(label_class.name)}{star}"
-        )
-        tds = "".join(f"<td>{cell}</td>" for cell in (f"{count:,}", *cells))
-        return f'<tr><th scope="row" style="text-align:left;font-weight:500">{name}</th>{tds}</tr>'
+    def _say(self, html: str) -> None:
+        self.head.object = html
+
+    def _put(self, html: str) -> None:
+        self.table.object = html
 
     # ---- chart -----------------------------------------------------------------------------------
 
-    def _new_chart(self) -> hv.DynamicMap:
-        """A chart with one curve a class; rounds and the measure change its data in place.
+    def _draw(self) -> None:
+        """Show the chosen chart: at once, or where all labels are gone through, when a thread has made it.
 
-        Replacing a plot while the browser still builds the one before breaks both, so that is done for a
-        change of the classes only.
+        The threads may be busy with a raster for seconds when a page opens; what comes of one is dropped when
+        another chart has been asked for since.
         """
-        self.pipe = hv.streams.Pipe(data=None)
-        return hv.DynamicMap(lambda data: self._overlay(), streams=[self.pipe])
+        self._asked += 1
+        asked, chosen = self._asked, self.chart_choice.value
+        if chosen == CONFUSION:
+            self._show_confusion()
+            return
+        make = self._drawing(chosen)
+        if chosen not in OF_ALL_LABELS:
+            self._show(chosen, make())
+            return
 
-    def _overlay(self) -> hv.Overlay:
-        theme = DARK if self.page.dark else LIGHT
-        measure = MEASURES[self.measure.value]
-        reports = self.session.reports[-MOST_ROUNDS:]
-        elements = [
-            element
-            for index, c in enumerate(self.session.workspace.taxonomy)
-            for element in self._curve(index, c, measure, reports)
-        ]
-        return hv.Overlay(elements).opts(
-            hv.opts.Overlay(
-                responsive=True, ylim=(-0.03, 1.03), xlabel="labels", ylabel=self.measure.value,
-                show_legend=False, show_grid=True, toolbar=None, framewise=True,
-                hooks=[lambda plot, _: _paint(plot.state, theme)],
-            )
-        )  # fmt: skip
+        def show(drawing: Drawing) -> None:
+            if asked == self._asked:
+                self._show(chosen, drawing)
 
-    def _curve(
-        self, index: int, label_class: Any, measure: str, reports: list[dict[str, Any]]
-    ) -> tuple[hv.Curve, hv.Scatter]:
-        """One measure of one class over the labels, and its newest value with the mark of the class."""
-        points = [
-            (report["n_labels"], m[measure])
-            for report in reports
-            for m in report.get("metrics") or []
-            if m["class"] == index and m[measure] is not None
-        ]
-        width = 3 if label_class.wanted else 1.5
-        curve = hv.Curve(points, "labels", "value").opts(color=label_class.colour, line_width=width)
-        end = hv.Scatter(points[-1:], "labels", "value").opts(
-            color=label_class.colour, marker=mark(index).marker, size=9
-        )
-        return curve, end
+        self.page.in_background(make, show)
 
+    def _show(self, chosen: str, drawing: Drawing) -> None:
+        self.chart.object = picture(drawing, self.page.dark)
+        self.sentence.object = note_html(chosen, drawing.text if drawing.is_empty else "")
 
-def _paint(figure: Any, theme: Theme) -> None:
-    """Give a figure the colours of the theme."""
-    figure.background_fill_color = figure.border_fill_color = theme.ground
-    figure.outline_line_color = theme.line
-    figure.toolbar.logo = None
-    for axis in figure.axis:
-        axis.axis_label_text_color = axis.major_label_text_color = theme.ink
-        axis.axis_line_color = axis.major_tick_line_color = theme.line
-    figure.grid.grid_line_color = theme.line
+    def _show_confusion(self) -> None:
+        counts = self.session.estimates.get("confusion") or []
+        known = bool(self.session.estimates.get("n_audit"))
+        table = confusion_table(self._looks, counts, self.page.dark) if known else ""
+        self.chart.object = f'<div style="position:absolute;inset:0 10px;overflow:auto">{table}</div>'
+        self.sentence.object = note_html(CONFUSION, "" if known else charts.NO_ROUND)
 
+    def _drawing(self, chosen: str) -> Callable[[], Drawing]:
+        """What makes the chosen chart of what is known now."""
+        session, measure = self.session, self.measure.value
+        reports, estimates, n_labels = list(session.reports), session.estimates, session.state.n_labelled
+        if chosen == CROSS_VALIDATION:
+            return lambda: label_charts.cross_validation(reports, self._looks, measure)
+        if chosen == ARMS:
+            entries = session.report.get("arms") or ()
+            return lambda: label_charts.arms(entries)
+        wanted = [look for look in self._looks if look.wanted]
+        if chosen == OVER_LABELS:
+            return lambda: charts.over_labels(reports, estimates, n_labels, wanted, measure)
+        look = next((look for look in wanted if look.name == self.class_choice.value), None)
+        if look is None:
+            return label_charts.no_class
+        return self._of_class(chosen, look, estimates)
 
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+    def _of_class(self, chosen: str, look: Look, estimates: dict[str, Any]) -> Callable[[], Drawing]:
+        if chosen == CURVE:
+            return lambda: charts.precision_recall(estimates, look)
+        if chosen == RELIABILITY:
+            return lambda: charts.reliability(estimates, look)
+        if chosen == COST:
+            return lambda: label_charts.costs(self._is_member(look), look)
+        entries = estimates.get("classes") or ()
+        total = next((entry["total"] for entry in entries if entry["class"] == look.index), (None,) * 3)
+        n_items = self.session.workspace.table.n_rows
+        return lambda: label_charts.finds(self._is_member(look), n_items, total, look)
+
+    def _is_member(self, look: Look) -> list[bool]:
+        """Whether each label, sealed ones included, is of the class; for a thread, from a copy of the log."""
+        workspace = self.session.workspace
+        labels = labels_of(workspace.log.snapshot(), workspace)
+        return [bool(c == look.index) for c in labels.classes]

@@ -25,6 +25,16 @@ CORRECTIONS = {
     "Matched to the prevalence": Correction.MATCHED,
     "Ratio of prevalence to prior": Correction.RATIO,
 }
+SHOWN = {"By the audit, or matched until it is large enough": Correction.AUDIT} | CORRECTIONS
+OBJECTIVES = {
+    "The best F1": "f1",
+    "A cost ratio: what a missed member costs": "cost",
+    "A target precision": "precision",
+    "A target recall": "recall",
+    "None: the most likely class": "none",
+}
+# What the value of an objective begins with.
+VALUES = {"cost": 10.0, "precision": 0.9, "recall": 0.9}
 
 
 class StrategyView(pn.viewable.Viewer):
@@ -69,12 +79,25 @@ class StrategyView(pn.viewable.Viewer):
         )
         self.correction = pmui.Select(
             label="Probabilities that are shown",
-            options=CORRECTIONS,
+            options=SHOWN,
             value=Correction(settings.correction),
             **small,
         )
-        self.random_share = pmui.FloatInput(
-            label="Random share (0 to 1)", value=settings.random_share, start=0, end=1, step=0.05, **small
+        self.audit_share = pmui.FloatInput(
+            label="Audit share (0 to 1)", value=settings.audit_share, start=0, end=1, step=0.05, **small
+        )
+        self.objective = pmui.Select(
+            label="Threshold chosen for", options=OBJECTIVES, value=settings.objective, **small
+        )
+        self.objective_value = pmui.FloatInput(
+            label="Its value",
+            value=settings.objective_value,
+            start=0,
+            visible=settings.objective in VALUES,
+            **small,
+        )
+        self.guarantee = pmui.Checkbox(
+            label="Guaranteed intervals", value=settings.guarantee, size="small", width=230
         )
         self.diverse = pmui.Checkbox(
             label="Spread out each batch", value=settings.diverse, size="small", width=230
@@ -105,10 +128,12 @@ class StrategyView(pn.viewable.Viewer):
         )  # fmt: skip
 
     def _wire(self) -> None:
-        for name in ("strategy", "base", "classifier", "metric", "query_correction", "correction", "random_share",
-                     "diverse", "quota", "anchors_above", "retrain_every"):  # fmt: skip
+        for name in ("strategy", "base", "classifier", "metric", "query_correction", "correction", "audit_share",
+                     "diverse", "quota", "anchors_above", "retrain_every", "guarantee"):  # fmt: skip
             getattr(self, name).param.watch(lambda event, name=name: self._change(**{name: event.new}), "value")
         self.strategy.param.watch(lambda event: self._strategy_chosen(event.new), "value")
+        self.objective.param.watch(lambda event: self._objective_chosen(event.new), "value")
+        self.objective_value.param.watch(lambda event: self._objective_changed(event.new), "value")
         self.wanted.param.watch(lambda event: self.session.set_wanted(event.new), "value")
         self.add_class.on_click(lambda _: self._add_class())
         for box in self.prevalence.values():
@@ -119,7 +144,8 @@ class StrategyView(pn.viewable.Viewer):
         controls = pmui.Column(
             self.strategy, self.base, self.shares_box, self.classifier, self.wanted,
             pmui.Row(self.new_class, self.add_class), self.retrain_every, self.metric,
-            self.query_correction, self.correction, self.random_share, self.diverse, self.quota,
+            self.query_correction, self.correction, self.objective, self.objective_value, self.guarantee,
+            self.audit_share, self.diverse, self.quota,
             self.anchors_above,
             pn.pane.HTML("<b>Your own guess of the prevalence</b>", margin=(5, 10)), self.prevalence_column,
             width=270, styles={"height": "100%", "overflow-y": "auto", "overflow-x": "hidden"},
@@ -136,6 +162,17 @@ class StrategyView(pn.viewable.Viewer):
     def _strategy_chosen(self, name: str) -> None:
         self.base.visible = is_subpooled(name)
         self.shares_box.visible = name == Auto.name
+
+    def _objective_chosen(self, kind: str) -> None:
+        """The value that belongs to an objective comes with it, in one change."""
+        value = VALUES.get(kind)
+        self.objective_value.param.update(visible=value is not None)
+        self._change(objective=kind, objective_value=value)
+        self.objective_value.value = value
+
+    def _objective_changed(self, value: float | None) -> None:
+        if value is not None and value != self.session.settings.objective_value:
+            self._change(objective_value=value)
 
     def _change(self, **changes: Any) -> None:
         if any(value is None for value in changes.values()):
@@ -215,7 +252,15 @@ class StrategyView(pn.viewable.Viewer):
             f"<p><b>Round {report['round']}</b> on {report['n_labels']:,} labels: {scored}; {times}.{running}</p>"
             f"<p>Correction in force: probabilities <b>{escape(report['correction'])}</b>, queried boundary "
             f"<b>{escape(report['query_correction'])}</b>. Prevalence: {escape(report['prevalence_source'])}.</p>"
+            f"{self._thresholds(report)}"
         )
+
+    def _thresholds(self, report: dict[str, Any]) -> str:
+        """From which probability on each wanted class is predicted."""
+        classes = list(self.session.workspace.taxonomy)
+        entries = (report.get("estimates") or {}).get("classes") or ()
+        said = [threshold_words(classes[e["class"]].name, e) for e in entries if classes[e["class"]].wanted]
+        return "".join(f"<p>{escape(sentence)}</p>" for sentence in said)
 
     def _twins(self, report: dict[str, Any]) -> str:
         """Items that are not asked because a labelled one has the same features."""
@@ -243,6 +288,13 @@ class StrategyView(pn.viewable.Viewer):
             "<th scope='col'>Prevalence of the pool</th><th scope='col'>95 % interval</th></tr></thead>"
             f"<tbody>{lines}</tbody></table>"
         )
+
+
+def threshold_words(name: str, entry: dict[str, Any]) -> str:
+    """From which probability on a class is predicted, and why; `entry` is that of the class in the estimates."""
+    if entry["threshold"] is None:
+        return f"'{name}' is predicted by {entry['threshold_source']}."
+    return f"'{name}' is predicted from {_share(entry['threshold'])} on: {entry['threshold_source']}."
 
 
 def is_subpooled(name: str) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+PATIENCE = 30_000  # ms until a state that does not come is a failure
+
 MOVED_ON = """before => {
     const find = root => root.querySelector('section.surface') ||
         [...root.querySelectorAll('*')].map(e => e.shadowRoot && find(e.shadowRoot)).find(Boolean)
@@ -41,6 +43,7 @@ def expect(locator: Any) -> Any:
     """Playwright's expectation, which waits until it holds."""
     from playwright.sync_api import expect as playwright_expect
 
+    playwright_expect.set_options(timeout=PATIENCE)
     return playwright_expect(locator)
 
 

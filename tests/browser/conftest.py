@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rareloop.tests.browser.actions import PATIENCE
 
 playwright_api = pytest.importorskip("playwright.sync_api")
 
@@ -25,7 +26,6 @@ ARGUMENTS = [
     "--force-color-profile=srgb",
 ]  # fmt: skip
 LOCAL = ("http://localhost", "http://127.0.0.1", "ws://localhost", "ws://127.0.0.1", "data:", "blob:")
-PATIENCE = 30_000  # ms until a state that does not come is a failure
 
 
 def find_browser(playwright: Any) -> str | None:

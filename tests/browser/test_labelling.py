@@ -63,6 +63,8 @@ def test_thirty_digits_by_keyboard_alone_with_undo_and_reload(page, serve, digit
 
 
 def test_a_round_follows_two_classes_and_says_so_on_the_item(page, serve, digits):
+    digits.settings["round"] = {"audit_share": 0.0}  # its questions come without a suggestion
+    digits.save()
     served = serve(digits)
     wait_for_item(page)
     truth = truth_of(served)
@@ -73,7 +75,7 @@ def test_a_round_follows_two_classes_and_says_so_on_the_item(page, serve, digits
     press_and_wait(page, truth[wait_for_item(page)])
     expect(page.get_by_test_id("round-badge")).to_contain_text("round")
     expect(page.get_by_test_id("suggestion")).to_contain_text("Most likely")
-    expect(page.get_by_test_id("metrics-title")).to_have_text("On the labels you collected, not the pool")
+    expect(page.get_by_test_id("estimate-source")).to_contain_text("audit")
 
 
 def test_skip_unsure_and_flag_are_three_things_and_never_a_class(page, serve, digits):

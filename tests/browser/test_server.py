@@ -102,7 +102,7 @@ def test_ctrl_c_ends_it_and_says_that_all_is_saved(command):
 def test_with_a_password_nothing_is_shown_before_the_login(page, command):
     port = free_port()
     command(port=port, RARELOOP_PASSWORD="open sesame")
-    for path in ("", "item-image/0", "export-file/labels.csv"):
+    for path in ("", "item-image/0", "export-file/labels.csv", "certificate-file/certificate-001.md"):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}") as answer:
             assert "/login" in answer.url
     page.goto(f"http://127.0.0.1:{port}/", wait_until="domcontentloaded")

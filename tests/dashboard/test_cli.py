@@ -187,6 +187,46 @@ def test_info_counts(labelled, capsys):
     assert facts["rounds"] == 0
     assert facts["events"] == 3
     assert facts["last_event"]
+    assert (facts["audit"], facts["certificates"], facts["campaign"]) == (None, [], None)
+
+
+def test_info_tells_of_audit_and_certificates(labelled, capsys):
+    workspace = Workspace.open(labelled)
+    workspace.audits.begin(7, workspace.table.n_rows)
+    workspace.campaigns.begin({}, [])
+    workspace.campaigns.end(1, "done", {"version": 1})
+    workspace.campaigns.begin({}, [])
+    workspace.close()
+    assert cli.main(["info", str(labelled)]) == 0
+    printed = capsys.readouterr().out
+    assert "sealed audit: 0 answers since 20" in printed
+    assert "certificates: 1\n" in printed
+    assert "campaign 2 is under way" in printed
+
+
+def test_check_passes_warns_and_fails(labelled, capsys):
+    assert cli.main(["check", str(labelled)]) == 0  # a class with few labels is a warning
+    printed = capsys.readouterr().out
+    assert "warning  class counts" in printed
+    assert "failed" not in printed
+    assert cli.main(["check", str(labelled), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["counts"]["warn"] >= 1
+    assert report["findings"][0]["details"]["labels"] == {"rare": 2, "common": 1}
+
+
+def test_check_ends_with_one_when_a_check_fails(source, capsys):
+    workspace = Workspace.create(workspace_folder(source), source)
+    assert "rareloop serve" in refused(capsys, "check", workspace.folder)
+    workspace.confirm(workspace.roles, ["rare", "common"], wanted=["rare"])
+    workspace.prepare()
+    workspace.log.append([
+        Event(new_event_id(), Action.LABEL, f"i{i}", "ann", datetime.now(UTC), label="common") for i in range(12)
+    ])  # fmt: skip
+    workspace.close()
+    assert cli.main(["check", str(workspace.folder)]) == 1
+    assert "failed   class counts" in capsys.readouterr().out
+    assert "no workspace" in refused(capsys, "check", source.parent)
 
 
 def test_export_writes_what_was_labelled(labelled, tmp_path, capsys):

@@ -128,7 +128,6 @@ def test_labels_know_what_asked_for_them_in_the_order_in_which_they_were_given(s
     assert labels.rows.tolist() == [first.row, second.row, 0, third.row]
     assert labels.arms == (first.strategy, second.strategy, "opened", third.strategy)
     assert labels.rounds.tolist() == [first.round, second.round, -1, third.round]
-    assert labels.uniform.tolist() == [arm == "random" for arm in labels.arms]
     assert labels.classes.tolist() == [0 if truth(row) == "quasar" else 1 for row in labels.rows]
 
 
@@ -180,18 +179,19 @@ def test_every_query_is_logged_with_its_arm_and_how_it_was_chosen(session):
     assert record.report["n_labels"] == 2
     for query in record.queries:
         assert 0 < query.arm_probability <= 1
-        assert query.selection == ("random" if query.strategy == "random" else "deterministic")
+        assert query.selection == ("random" if query.strategy in ("random", "audit") else "deterministic")
         assert (query.probability is not None) == (query.selection == "random")
-        assert set(query.reason) == {"neighbours", "unusual"}
-    by_name = {name: item for query in record.queries for name, item, _ in query.reason["neighbours"]}
+        assert query.strategy == "audit" or set(query.reason) == {"neighbours", "unusual"}
+    explained = [query for query in record.queries if query.reason]
+    by_name = {name: item for query in explained for name, item, _ in query.reason["neighbours"]}
     assert by_name == {"quasar": "o0", "star": "o1"}
-    assert {name for query in record.queries for name, _ in query.reason["unusual"]} <= {"mag", "colour"}
-    assert any(query.reason["unusual"] for query in record.queries if query.strategy == "lookout")
+    assert {name for query in explained for name, _ in query.reason["unusual"]} <= {"mag", "colour"}
+    assert any(query.reason["unusual"] for query in explained if query.strategy == "lookout")
     assert json.dumps(record.report)
 
 
 def test_a_strategy_of_the_users_own_may_draw_so_its_choice_is_not_called_deterministic(session):
-    session.update_settings(strategy="rareloop.tests.dashboard.test_session:first_ones", random_share=0.0)
+    session.update_settings(strategy="rareloop.tests.dashboard.test_session:first_ones", audit_share=0.0)
     label(session, 0)
     label(session, 1)
     settle(session)
@@ -242,7 +242,6 @@ def test_twins_are_labelled_in_one_step_and_taken_back_in_one(session):
     assert session.duplicates == ()
     labels = session.labels()
     assert labels.arms[-4:] == ("duplicate",) * 4
-    assert not labels.uniform[-4:].any()
 
     taken_back = session.undo().result(PATIENCE)
     assert sorted(taken_back.rows) == [101, 102, 103, 110]

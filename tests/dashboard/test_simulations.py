@@ -135,7 +135,7 @@ def test_the_output_holds_only_the_runs_that_were_asked_for(source, output):
         ({"rare": ["common"]}, "--rare"),
         ({"features": ["a", "b"]}, "--features"),
         ({"test_share": 0.4}, "--test-share: 0.3; now: 0.4"),
-        ({"random_share": 0.5}, "--random-share"),
+        ({"audit_share": 0.5}, "--audit-share"),
         ({"infinite": "missing"}, "--infinite"),
     ],
 )
@@ -353,3 +353,21 @@ def test_it_starts_biased_with_the_metric_given(source):
     first = frame[frame["round"] == 0]
     assert (first["n_found"] == 5).all()
     assert (first["n_parts_found"] == 1).all()
+
+
+# ---- the audit --------------------------------------------------------------------------------------
+
+
+def test_with_an_audit_every_estimate_stands_beside_the_truth(source, output):
+    settings = {"strategies": ["top"], "seeds": range(1), "n_labels": 120, "audit_share": 0.5}
+    go(source, output, **settings)
+    frame = pd.read_parquet(output)
+    last = frame.iloc[-1]
+    assert last["n_audit"] > 20
+    for kind in ("total", "precision", "recall", "prevalence", "completeness", "ap"):
+        columns = [f"rare: {kind}{limit}" for limit in ("", " low", " high", " true")]
+        assert set(columns) <= set(frame.columns)
+    assert last["rare: total true"] == 14  # of the twenty, what is not held out
+    assert last["rare: total low"] <= 14 <= last["rare: total high"]
+    without, _ = go(source, n_labels=60, seeds=range(1))
+    assert not [name for name in without.columns if name.startswith("rare: ")]

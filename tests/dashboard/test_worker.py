@@ -34,7 +34,7 @@ def worker(workspace):
 
 def task():
     rows = np.arange(20)
-    labels = Labels(rows, rows % 2, np.zeros(20, bool), np.empty(0, np.int64), 2)
+    labels = Labels(rows, rows % 2, np.empty(0, np.int64), 2)
     return RoundTask(labels, RoundSettings(n_queries=10), seed=5)
 
 
@@ -44,7 +44,9 @@ def test_it_prepares_with_progress_and_gives_the_round_that_the_function_gives(w
     assert workspace.is_ready
     assert plane_path(workspace).exists()
     assert shares[-1] == 1.0
-    result = worker.submit("round", task()).result(PATIENCE)
+    done = worker.submit("round", task()).result(PATIENCE)
+    assert (done.stage, done.stopping) == (None, None)
+    result = done.round
     one = task()
     here = run_round(Pool(workspace.features), one.labels, one.settings, np.random.default_rng(one.seed))
     assert result.queries.rows.tolist() == here.queries.rows.tolist()
@@ -64,7 +66,8 @@ def test_a_killed_process_fails_its_task_and_the_next_one_works(workspace, worke
     worker._process.kill()
     with pytest.raises(WorkerStoppedError):
         lost.result(PATIENCE)
-    assert len(worker.submit("round", task()).result(PATIENCE).queries.rows) == 10
+    result = worker.submit("round", task()).result(PATIENCE).round
+    assert len(result.queries.rows) == 10
 
 
 def test_a_closed_worker_takes_nothing(worker):

@@ -1,6 +1,7 @@
 """Small pools with rare classes, and labels on them."""
 
 import numpy as np
+from rareloop.strategies.audit import Answers, Rates, SealedAudit, Stage, permanent_numbers
 from rareloop.strategies.rounds import Labels
 
 
@@ -19,15 +20,20 @@ def blobs(n_items=600, n_classes=3, share=0.03, seed=0, n_features=4):
     return X, y
 
 
-def labels_of(y, n_each=4, n_classes=None, excluded=(), n_uniform=0, seed=0):
-    """Labels of `n_each` items a class, and of `n_uniform` that were drawn at random."""
+def labels_of(y, n_each=4, n_classes=None, excluded=(), seed=0):
+    """Labels of `n_each` items a class."""
     rng = np.random.default_rng(seed)
-    picked = np.concatenate([rng.permutation(np.flatnonzero(y == c))[:n_each] for c in np.unique(y)])
-    rest = np.setdiff1d(np.arange(len(y)), np.r_[picked, np.array(excluded, np.int64)])
-    drawn = rng.choice(rest, n_uniform, replace=False)
-    rows = np.r_[picked, drawn].astype(np.int64)
-    uniform = np.r_[np.zeros(len(picked), bool), np.ones(n_uniform, bool)]
-    return Labels(rows, y[rows], uniform, np.array(excluded, np.int64), n_classes or int(y.max()) + 1)
+    rows = np.concatenate([rng.permutation(np.flatnonzero(y == c))[:n_each] for c in np.unique(y)])
+    return Labels(rows, y[rows], np.array(excluded, np.int64), n_classes or int(y.max()) + 1)
+
+
+def audit_of(y, n_answers=0, seed=0, n_items=None):
+    """A sealed audit of a pool whose first questions have been answered by the truth."""
+    n = len(y) if n_items is None else n_items
+    numbers = permanent_numbers(np.arange(n, dtype=np.uint64), seed)
+    audit = SealedAudit(numbers, (Stage(Rates.uniform(n)),))
+    rows, _ = audit.questions(n_answers)
+    return SealedAudit(numbers, audit.stages, Answers(rows, y[rows], np.zeros(len(rows), bool)))
 
 
 class Told:

@@ -89,8 +89,8 @@ def test_a_round_uses_the_index_of_a_large_pool_and_says_what_it_misses(strategy
 
     X = np.random.default_rng(0).normal(size=(4_000, 8)).astype(np.float32)
     rows = np.arange(40)
-    labels = Labels(rows, (rows < 5).astype(np.int64), np.zeros(40, bool), np.empty(0, np.int64), 2)
-    settings = RoundSettings(strategy=strategy, base="top", wanted=(1,), random_share=0.0)
+    labels = Labels(rows, (rows < 5).astype(np.int64), np.empty(0, np.int64), 2)
+    settings = RoundSettings(strategy=strategy, base="top", wanted=(1,), audit_share=0.0)
     exact = run_round(Pool(X), labels, settings, np.random.default_rng(0))
     assert exact.retrieval == "exact search"
     monkeypatch.setattr(retrieval.make_index, "__defaults__", ("euclidean", 1_000))

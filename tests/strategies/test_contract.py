@@ -205,7 +205,7 @@ def test_a_round_asks_only_what_may_be_asked(blobs, strategy, classifier, kept):
     X, y = blobs
     rows = np.concatenate([np.flatnonzero(y == c)[:3] for c in kept]) if kept else np.empty(0, np.int64)
     excluded = np.setdiff1d(np.arange(0, 600, 5), rows)
-    labels = Labels(rows, y[rows], np.zeros(len(rows), bool), excluded, 3)
+    labels = Labels(rows, y[rows], excluded, 3)
     settings = RoundSettings.from_dict(
         {"strategy": strategy, "classifier": classifier, "wanted": (2,), "n_queries": 40}
     )
@@ -221,7 +221,7 @@ def test_a_round_asks_only_what_may_be_asked(blobs, strategy, classifier, kept):
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_round_is_a_pure_function_of_its_arguments(start, strategy):
     X, y, rows, _ = start
-    labels = Labels(rows, y[rows], np.zeros(len(rows), bool), np.empty(0, np.int64), 3)
+    labels = Labels(rows, y[rows], np.empty(0, np.int64), 3)
     settings = RoundSettings.from_dict({"strategy": strategy, "prevalence": [(2, 0.01, 0.05)]})
     first, second = (run_round(Pool(X), labels, settings, np.random.default_rng(9)) for _ in range(2))
     assert first.queries.rows.tolist() == second.queries.rows.tolist()
@@ -264,7 +264,7 @@ def test_a_strategy_that_misbehaves_is_named_and_the_round_is_random(start, func
     import math
 
     monkeypatch.setattr(math, "strategy_of_a_user", function, raising=False)
-    labels = Labels(rows, y[rows], np.zeros(len(rows), bool), np.empty(0, np.int64), 3)
+    labels = Labels(rows, y[rows], np.empty(0, np.int64), 3)
     settings = RoundSettings.from_dict({"strategy": "math:strategy_of_a_user", "n_queries": 12})
     result = run_round(Pool(X), labels, settings, np.random.default_rng(0))
     assert len(result.queries.rows) == 12
@@ -278,7 +278,7 @@ def test_a_strategy_of_the_users_own_is_asked(start, monkeypatch):
     import math
 
     monkeypatch.setattr(math, "strategy_of_a_user", first_ones, raising=False)
-    labels = Labels(rows, y[rows], np.zeros(len(rows), bool), np.empty(0, np.int64), 3)
-    settings = RoundSettings.from_dict({"strategy": "math:strategy_of_a_user", "n_queries": 9, "random_share": 0})
+    labels = Labels(rows, y[rows], np.empty(0, np.int64), 3)
+    settings = RoundSettings.from_dict({"strategy": "math:strategy_of_a_user", "n_queries": 9, "audit_share": 0})
     result = run_round(Pool(X), labels, settings, np.random.default_rng(0))
     assert result.queries.rows.tolist() == rest[:9].tolist()

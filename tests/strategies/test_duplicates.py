@@ -54,9 +54,9 @@ def test_a_round_holds_duplicates_of_labelled_items_back_and_names_them():
     X = X.copy()
     X[500:510] = X[0]
     labelled = np.r_[0, np.flatnonzero(y == 1)[:3], np.flatnonzero(y == 2)[:3]]
-    labels = Labels(labelled, y[labelled], np.zeros(len(labelled), bool), np.empty(0, np.int64), 3)
+    labels = Labels(labelled, y[labelled], np.empty(0, np.int64), 3)
     for strategy in ("auto", "margin", "unlike"):
-        settings = RoundSettings(strategy=strategy, n_queries=500, random_share=0.0, wanted=(1, 2))
+        settings = RoundSettings(strategy=strategy, n_queries=500, audit_share=0.0, wanted=(1, 2))
         result = run_round(Pool(X), labels, settings, np.random.default_rng(0))
         held = np.setdiff1d(np.arange(500, 510), labelled)
         assert [row for row, _ in result.duplicates] == held.tolist()
@@ -67,7 +67,7 @@ def test_a_round_holds_duplicates_of_labelled_items_back_and_names_them():
 
 def test_where_only_duplicates_are_left_they_are_asked():
     X = np.repeat(np.array([[0.0], [1.0]], np.float32), 10, axis=0)
-    labels = Labels(np.array([0, 10]), np.array([0, 1]), np.zeros(2, bool), np.empty(0, np.int64), 2)
+    labels = Labels(np.array([0, 10]), np.array([0, 1]), np.empty(0, np.int64), 2)
     result = run_round(Pool(X), labels, RoundSettings(), np.random.default_rng(0))
     assert sorted(result.queries.rows.tolist()) == sorted(set(range(20)) - {0, 10})
     assert len(result.duplicates) == 18

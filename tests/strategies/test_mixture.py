@@ -26,7 +26,7 @@ from .pools import blobs, labels_of
 def log(rows, classes, arms, n_classes=2):
     rows, classes = np.array(rows, np.int64), np.array(classes, np.int64)
     nothing = np.empty(0, np.int64)
-    return Labels(rows, classes, np.zeros(len(rows), bool), nothing, n_classes, tuple(arms))
+    return Labels(rows, classes, nothing, n_classes, tuple(arms))
 
 
 def history(*runs):
@@ -144,7 +144,7 @@ def test_a_round_names_the_arm_its_probability_and_the_propensity():
     result = run_round(
         Pool(X),
         labels_of(y),
-        RoundSettings(wanted=(1, 2), n_queries=200, random_share=0.1),
+        RoundSettings(wanted=(1, 2), n_queries=200, shares=(("top", 6), ("lookout", 3), ("random", 1))),
         np.random.default_rng(0),
     )
     queries = result.queries
@@ -165,7 +165,7 @@ def test_arms_report_what_they_asked_and_found():
     X, y = blobs(n_items=1_000)
     labels = labels_of(y)
     arms = ("top",) * 6 + ("similar",) * (len(labels.rows) - 6)
-    labels = Labels(labels.rows, labels.classes, labels.uniform, labels.excluded, 3, arms)
+    labels = Labels(labels.rows, labels.classes, labels.excluded, 3, arms)
     result = run_round(Pool(X), labels, RoundSettings(wanted=(1,)), np.random.default_rng(0))
     top = next(entry for entry in result.arms if entry["arm"] == "top")
     assert top["asked"] == 6
@@ -204,7 +204,7 @@ def test_all_clusters_of_a_class_are_found_from_a_biased_start():
         parts = np.r_[np.full(4_000, -1), np.repeat(np.arange(4), 12)]
         records = simulate(
             X.astype(np.float32), y, X.astype(np.float32), y, n_labels=300, batch=10, seed=seed, wanted=(1,),
-            settings=RoundSettings(random_share=0.0, cross_validate=False), start="biased", parts=parts,
+            settings=RoundSettings(audit_share=0.0, cross_validate=False), start="biased", parts=parts,
         )  # fmt: skip
         found.append((records[-1]["n_parts_found"], records[-1]["n_found"]))
     assert np.mean([parts for parts, _ in found]) > 3

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rareloop.strategies.audit import Answers, SealedAudit, Stage, model_rates
 from rareloop.strategies.priors import (
     CorrectedLearner,
     Correction,
     class_prior,
     correct,
     match_offsets,
+    prevalence_from_audit,
     prevalence_from_ranges,
-    prevalence_from_uniform,
     prior_ratio,
     ratio_offsets,
     shift,
     soften,
 )
+from rareloop.strategies.rounds import Labels
 from scipy.special import expit, logit
 from scipy.stats import beta
 from sklearn.linear_model import LogisticRegression
+
+from .pools import audit_of
 
 shares = st.floats(0.001, 0.999)
 
@@ -73,9 +79,18 @@ def test_class_prior_counts_with_and_without_weights():
     np.testing.assert_allclose(class_prior([0, 0, 1], 2, weights=[1, 1, 2]), [0.5, 0.5])
 
 
-def test_prevalence_from_random_labels_is_the_jeffreys_interval_on_the_unknown_rest():
-    classes = np.repeat([0, 1], [96, 4])
-    result = prevalence_from_uniform(classes, 2, [0, 50], 10_050)
+def audited(classes, seed=0, n_items=10_050, known=(), n_classes=2):
+    """An audit with these answers, and labels of a class each on other items."""
+    y = np.zeros(n_items, np.int64)
+    audit = audit_of(y, len(classes), seed)
+    answers = replace(audit.answers, classes=np.asarray(classes, np.int64))
+    others = np.setdiff1d(np.arange(n_items), audit.answers.rows)[: len(known)]
+    labels = Labels(others, np.array(known, np.int64), np.empty(0, np.int64), n_classes)
+    return replace(audit, answers=answers, settled=others), labels, n_items
+
+
+def test_prevalence_from_a_uniform_audit_is_the_jeffreys_interval_on_the_unknown_rest():
+    result = prevalence_from_audit(*audited(np.repeat([0, 1], [96, 4]), known=[1] * 50))
     rest = 10_000 / 10_050
     known = 50 / 10_050
     assert result.point[1] == pytest.approx(known + rest * 4.5 / 101)
@@ -84,21 +99,36 @@ def test_prevalence_from_random_labels_is_the_jeffreys_interval_on_the_unknown_r
     assert result.point.sum() == pytest.approx(1)
 
 
-def test_a_class_that_no_random_label_has_may_be_absent():
-    result = prevalence_from_uniform(np.zeros(60, int), 3, [0, 0, 0], 1_000)
+def test_a_class_that_the_audit_has_not_seen_may_be_absent():
+    result = prevalence_from_audit(*audited(np.zeros(60, int), n_items=1_000, n_classes=3))
     assert result.low[2] == 0
-    assert 0 < result.point[2] < result.high[2] < 0.05
+    assert 0 < result.point[2] < result.high[2] < 0.06
 
 
-def test_jeffreys_intervals_cover_over_many_draws():
-    rng = np.random.default_rng(3)
-    covered = 0
-    for _ in range(1_000):
-        truth = 0.02
-        drawn = (rng.random(300) < truth).astype(int)
-        result = prevalence_from_uniform(drawn, 2, [0, 0], 10**6)
-        covered += result.low[1] <= truth <= result.high[1]
-    assert covered / 1_000 > 0.93
+def test_members_of_the_audit_that_were_reached_are_known_and_the_others_speak_for_the_rest():
+    audit, labels, n = audited(np.repeat([1, 0], [4, 96]))
+    reached = replace(audit, answers=replace(audit.answers, reached=np.arange(100) < 4))
+    result = prevalence_from_audit(reached, labels, n)
+    assert result.low[1] == pytest.approx(4 / n)
+    assert result.high[1] < 0.05
+
+
+def test_intervals_of_the_prevalence_cover_with_equal_and_with_unequal_weights():
+    rng, n, covered = np.random.default_rng(3), 4_000, {False: 0, True: 0}
+    y = (rng.random(n) < 0.02).astype(np.int64)
+    labels = Labels(*[np.empty(0, np.int64)] * 3, 2)
+    for seed in range(300):
+        audit = audit_of(y, 100, seed)
+        rates = model_rates(np.where(y == 1, 0.3, 0.05), y == 1, 0.5)
+        stages = (Stage(audit.stages[0].rates, audit.reach), Stage(rates))
+        later = SealedAudit(audit.numbers, stages, audit.answers)
+        rows = np.r_[audit.answers.rows, later.questions(100)[0]]
+        more = replace(later, answers=Answers(rows, y[rows], np.zeros(len(rows), bool)))
+        for unequal, one in ((False, audit_of(y, 300, seed)), (True, more)):
+            result = prevalence_from_audit(one, labels, n)
+            covered[unequal] += result.low[1] <= y.mean() <= result.high[1]
+    assert covered[False] / 300 > 0.92
+    assert covered[True] / 300 > 0.94
 
 
 def test_a_users_range_counts_as_its_geometric_mean_and_the_others_share_the_rest():

@@ -9,13 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rareloop.strategies import STRATEGIES
+from rareloop.strategies.audit import Answers
 from rareloop.strategies.classifiers import CLASSIFIERS
 from rareloop.strategies.pool import Pool
-from rareloop.strategies.rounds import Labels, RoundSettings, run_round
+from rareloop.strategies.rounds import Labels, RoundSettings, re_estimate, run_round
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from .pools import blobs, labels_of
+from .pools import audit_of, blobs, labels_of
 
 NOTHING = np.empty(0, np.int64)
 GIVEN = ((1, 0.02, 0.04), (2, 0.02, 0.04))
@@ -48,8 +49,8 @@ def foreign(monkeypatch):
     return offer
 
 
-def turn(pool, labels, seed=0, **settings):
-    return run_round(pool, labels, RoundSettings(**settings), np.random.default_rng(seed))
+def turn(pool, labels, seed=0, audit=None, **settings):
+    return run_round(pool, labels, RoundSettings(**settings), np.random.default_rng(seed), audit)
 
 
 def assert_sound(result, pool, labels, n):
@@ -83,7 +84,7 @@ def test_every_strategy(small, strategy, query_correction):
 @pytest.mark.filterwarnings("error")
 def test_every_classifier_with_hardly_any_labels(small, classifier, y):
     pool = small[0]
-    labels = Labels(np.arange(len(y)), np.array(y), np.zeros(len(y), bool), NOTHING, 4)
+    labels = Labels(np.arange(len(y)), np.array(y), NOTHING, 4)
     result = turn(pool, labels, classifier=classifier)
     assert_sound(result, pool, labels, 50)
     assert result.estimator is not None
@@ -94,15 +95,14 @@ def test_every_classifier_with_hardly_any_labels(small, classifier, y):
 @pytest.mark.parametrize("y", [[], [1], [1, 1, 1]])
 def test_fewer_than_two_classes_is_a_cold_start(small, y):
     pool = small[0]
-    labels = Labels(np.arange(len(y)), np.array(y, np.int64), np.zeros(len(y), bool), NOTHING, 3)
+    labels = Labels(np.arange(len(y)), np.array(y, np.int64), NOTHING, 3)
     result = turn(pool, labels)
     assert_sound(result, pool, labels, 50)
     assert result.estimator is None
     assert np.isnan(result.shown_probabilities).all()
-    assert set(result.queries.strategy) <= {"random", "lookout", "unlike", "contrast", "coverage"} | (
+    assert set(result.queries.strategy) <= {"lookout", "unlike", "contrast", "coverage"} | (
         {"similar"} if y else set()
     )
-    assert result.queries.strategy.count("random") == 5
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -120,11 +120,9 @@ def test_the_same_arguments_give_the_same_round(small, strategy, classifier):
 
 def test_the_arguments_are_left_as_they_were(small):
     pool, _, labels = small
-    before = [a.copy() for a in (pool.X, labels.rows, labels.classes, labels.uniform, labels.excluded)]
+    before = [a.copy() for a in (pool.X, labels.rows, labels.classes, labels.excluded)]
     turn(pool, labels, strategy="anchors")
-    for was, now in zip(
-        before, (pool.X, labels.rows, labels.classes, labels.uniform, labels.excluded), strict=True
-    ):
+    for was, now in zip(before, (pool.X, labels.rows, labels.classes, labels.excluded), strict=True):
         np.testing.assert_array_equal(was, now)
 
 
@@ -135,21 +133,17 @@ def test_two_rounds_of_one_generator_differ(small):
     assert set(first.queries.rows.tolist()) != set(second.queries.rows.tolist())
 
 
-def test_random_items_have_their_probability_and_stand_among_the_others(small):
+def test_random_items_have_their_probability(small):
     pool, _, labels = small
-    result = turn(pool, labels, strategy="margin", n_queries=40, random_share=0.25)
-    uniform = np.array(result.queries.strategy) == "random"
-    assert uniform.sum() == 10
-    np.testing.assert_allclose(result.queries.probability[uniform], 10 / (result.n_available - 30))
-    assert np.isnan(result.queries.probability[~uniform]).all()
-    assert np.flatnonzero(uniform).min() < 30
-    assert (np.diff(result.queries.score[~uniform]) <= 0).all()
+    result = turn(pool, labels, strategy="random", n_queries=40)
+    assert set(result.queries.strategy) == {"random"}
+    np.testing.assert_allclose(result.queries.probability, 40 / result.n_available)
 
 
 def test_fewer_left_than_asked_are_all_asked(small):
     pool, y, _ = small
     taken = np.arange(590)
-    labels = Labels(taken, y[taken], np.zeros(590, bool), np.array([595]), 3)
+    labels = Labels(taken, y[taken], np.array([595]), 3)
     for strategy in (*STRATEGIES, "modAL.uncertainty:entropy_sampling"):
         result = turn(pool, labels, strategy=strategy)
         assert sorted(result.queries.rows.tolist()) == [590, 591, 592, 593, 594, 596, 597, 598, 599]
@@ -157,7 +151,7 @@ def test_fewer_left_than_asked_are_all_asked(small):
 
 def test_nothing_left_is_said(small):
     pool, y, _ = small
-    labels = Labels(np.arange(500), y[:500], np.zeros(500, bool), np.arange(500, 600), 3)
+    labels = Labels(np.arange(500), y[:500], np.arange(500, 600), 3)
     result = turn(pool, labels)
     assert_sound(result, pool, labels, 0)
     assert "nothing is left" in result.messages[0]
@@ -201,7 +195,7 @@ def test_a_foreign_strategy_that_returns_too_few_or_too_many(small, foreign):
     result = turn(pool, labels, strategy=foreign(lambda learner, X, n_instances=1: [3, 1]))
     assert_sound(result, pool, labels, 50)
     assert result.queries.strategy.count("somebody_elses:thing") == 2
-    assert "chose 2 of 45" in result.messages[0]
+    assert "chose 2 of 50" in result.messages[0]
     result = turn(pool, labels, strategy=foreign(lambda learner, X, n_instances=1: np.arange(300)))
     assert_sound(result, pool, labels, 50)
 
@@ -252,12 +246,12 @@ def test_anchors_for_a_large_pool_and_a_slow_classifier(small):
     pool, _, labels = small
     slow = turn(pool, labels, strategy="margin", classifier="forest", anchors_above=500, n_neighbors=10)
     assert slow.subpool_size == slow.n_scored < 500
-    assert {"random", "anchors: margin"} == set(slow.queries.strategy)
+    assert {"anchors: margin"} == set(slow.queries.strategy)
     assert turn(pool, labels, classifier="forest", anchors_above=5_000).subpool_size is None
     assert turn(pool, labels, classifier="logistic", anchors_above=500).subpool_size is None
 
 
-def test_prevalence_is_unknown_given_or_from_random_labels(small):
+def test_prevalence_is_unknown_given_or_from_the_audit(small):
     pool, y, labels = small
     unknown = turn(pool, labels)
     assert np.isnan(unknown.prevalence).all()
@@ -268,7 +262,9 @@ def test_prevalence_is_unknown_given_or_from_random_labels(small):
     assert given.prevalence.sum() == pytest.approx(1)
     assert (given.prevalence_low[2], given.prevalence_high[2]) == (0.01, 0.04)
     assert (given.correction, given.prevalence_source) == ("matched", "given by you")
-    measured = turn(pool, labels_of(y, n_uniform=120))
+    early = turn(pool, labels, audit=audit_of(y, 49))
+    assert "49 of 50 audited" in early.prevalence_source
+    measured = turn(pool, labels, audit=audit_of(y, 120))
     assert "120" in measured.prevalence_source
     assert measured.correction == "matched"
     truth = np.bincount(y) / len(y)
@@ -292,7 +288,7 @@ def test_matched_probabilities_add_up_to_the_prevalence(small):
 def test_several_rare_classes_are_found():
     X, y = blobs(n_items=3_000, n_classes=5, share=0.01)
     pool, labels = Pool(X), labels_of(y)
-    result = turn(pool, labels, strategy="top", wanted=(1, 2, 3, 4), n_queries=40, random_share=0)
+    result = turn(pool, labels, strategy="top", wanted=(1, 2, 3, 4), n_queries=40, audit_share=0)
     assert (np.bincount(y[result.queries.rows], minlength=5)[1:] >= 5).all()
     assert [entry["class"] for entry in result.metrics] == [0, 1, 2, 3, 4]
 
@@ -331,7 +327,7 @@ def test_diversity_and_quotas_of_the_settings(small, strategy):
 def test_a_quota_limits_what_one_cell_may_have(small):
     pool, _, labels = small
     cell = pool.landscape().cell_of(pool.X)
-    settings = {"strategy": "top", "wanted": (1, 2), "random_share": 0.0, "n_queries": 20}
+    settings = {"strategy": "top", "wanted": (1, 2), "audit_share": 0.0, "n_queries": 20}
     free, limited = turn(pool, labels, **settings), turn(pool, labels, **settings, quota=0.1)
     assert np.bincount(cell[free.queries.rows]).max() > 2
     assert np.bincount(cell[limited.queries.rows]).max() <= 2
@@ -339,7 +335,7 @@ def test_a_quota_limits_what_one_cell_may_have(small):
 
 def test_a_diverse_batch_is_spread_out(small):
     pool, _, labels = small
-    settings = {"strategy": "top", "wanted": (1, 2), "random_share": 0.0, "n_queries": 10}
+    settings = {"strategy": "top", "wanted": (1, 2), "audit_share": 0.0, "n_queries": 10}
 
     def spread(result):
         X = pool.X[result.queries.rows]
@@ -348,3 +344,124 @@ def test_a_diverse_batch_is_spread_out(small):
     plain = [spread(turn(pool, labels, seed, **settings)) for seed in range(5)]
     diverse = [spread(turn(pool, labels, seed, **settings, diverse=True)) for seed in range(5)]
     assert np.mean(diverse) > np.mean(plain)
+
+
+# ---- the audit --------------------------------------------------------------------------------------
+
+
+def test_the_audit_asks_its_share_and_its_items_stay_candidates(small):
+    pool, y, labels = small
+    audit = audit_of(y, 2)
+    result = turn(pool, labels, audit=audit, wanted=(1, 2), n_queries=40, audit_share=0.25)
+    is_audit = np.array(result.queries.strategy) == "audit"
+    assert 10 <= is_audit.sum() <= 12  # a quarter of 54 answers, less the two that there are
+    assert (~result.queries.sealed).sum() == 40
+    questions, inclusion = replace(audit, settled=np.r_[labels.rows, labels.excluded]).questions(40)
+    asked = result.queries.rows[is_audit]
+    assert asked.tolist() == [row for row in questions.tolist() if row in asked]  # in the audit's own order
+    known = dict(zip(questions.tolist(), inclusion.tolist(), strict=True))
+    assert result.queries.probability[is_audit].tolist() == [known[row] for row in asked.tolist()]
+    audit = audit_of(y, 60)
+    everything = turn(pool, labels, audit=audit, strategy="top", n_queries=10_000, audit_share=0.0)
+    hidden = everything.queries.rows[everything.queries.sealed]
+    assert len(hidden) > 50
+    assert np.isin(hidden, audit.answers.rows).all()
+
+
+def test_no_model_learns_from_the_audit_and_no_query_depends_on_its_answers(small):
+    pool, y, labels = small
+    audit = audit_of(y, 80)
+    lies = replace(audit, answers=replace(audit.answers, classes=(audit.answers.classes + 1) % 3))
+    settings = {"strategy": "top", "wanted": (1, 2), "n_queries": 60, "correction": "none"}
+    told, lied = (turn(pool, labels, audit=one, **settings) for one in (audit, lies))
+    np.testing.assert_array_equal(told.queries.rows, lied.queries.rows)
+    np.testing.assert_array_equal(told.shown_probabilities, lied.shown_probabilities)
+    assert told.estimates != lied.estimates
+
+
+def test_hits_are_known_and_not_asked_again(small):
+    pool, y, labels = small
+    audit = audit_of(y, 60)
+    hit = replace(audit, answers=replace(audit.answers, reached=np.arange(60) < 7))
+    result = turn(pool, labels, audit=hit, strategy="random", n_queries=10_000)
+    assert not np.isin(audit.answers.rows[:7], result.queries.rows).any()
+    assert result.audit["n_hits"] == result.estimates["n_hits"] == 7
+    assert result.estimates["n_audit"] == 53
+    assert result.estimates["n_rest"] == pool.n_items - len(labels.rows) - len(labels.excluded) - 7
+
+
+def test_estimates_hold_the_truth_and_can_be_made_anew(small):
+    pool, y, labels = small
+    result = turn(pool, labels, audit=audit_of(y, 300), wanted=(1, 2))
+    for entry in result.estimates["classes"]:
+        truth = (y == entry["class"]).mean()
+        assert entry["prevalence"][1] <= truth <= entry["prevalence"][2]
+    assert result.estimates == re_estimate(result.scoring, labels, audit_of(y, 300))
+    more = re_estimate(result.scoring, labels, audit_of(y, 350))
+    assert more["n_audit"] > result.estimates["n_audit"]
+    json.dumps(more, allow_nan=False)
+
+
+def test_a_stage_becomes_due_and_looks_more_closely_where_members_are_likely(small):
+    pool, y, labels = small
+    assert turn(pool, labels, audit=audit_of(y, 49), wanted=(1, 2)).next_rates is None
+    rates = turn(pool, labels, audit=audit_of(y, 50), wanted=(1, 2)).next_rates
+    rare = rates.of(np.flatnonzero(y > 0)).mean()
+    assert rare > 3 * rates.of(np.flatnonzero(y == 0)).mean()
+
+
+@pytest.mark.parametrize("n_answers", [60, 300])
+def test_no_answer_of_the_audit_changes_the_rates_of_its_next_stage(small, n_answers):
+    pool, y, labels = small
+    audit = audit_of(y, n_answers)
+    lies = replace(audit, answers=replace(audit.answers, classes=(audit.answers.classes + 1) % 3))
+    told, lied = (turn(pool, labels, audit=one, wanted=(1, 2)).next_rates for one in (audit, lies))
+    np.testing.assert_array_equal(told.codes, lied.codes)
+    np.testing.assert_array_equal(told.levels, lied.levels)
+    everything = turn(pool, labels, audit=audit, wanted=(0, 1, 2)).next_rates.of(np.arange(pool.n_items))
+    assert everything.sum() == pytest.approx(1)
+
+
+def test_a_slow_model_is_asked_for_the_audited_items_only(small):
+    pool, y, labels = small
+    result = turn(pool, labels, audit=audit_of(y, 200), wanted=(1, 2), classifier="forest", anchors_above=500)
+    assert result.scoring.probabilities is None
+    assert result.estimates["classes"][1]["n_predicted"] is None
+    low, high = result.estimates["classes"][1]["precision"][1:]
+    assert 0 <= low <= high <= 1
+    assert result.next_rates is not None
+
+
+def test_items_that_were_set_aside_are_not_in_the_rest(small):
+    pool, y, labels = small
+    aside = np.setdiff1d(np.flatnonzero(y == 2), labels.rows)[:5]
+    labels = replace(labels, excluded=aside)
+    audit = audit_of(y).beside(labels)
+    rows, _ = audit.questions(pool.n_items)
+    audit = replace(audit, answers=Answers(rows, y[rows], np.zeros(len(rows), bool)))
+    result = turn(pool, labels, audit=audit, wanted=(1, 2), cross_validate=False)
+    n_left = int((y == 2).sum() - (labels.classes == 2).sum() - 5)
+    assert result.estimates["n_rest"] == result.estimates["n_audit"] == pool.n_items - len(labels.rows) - 5
+    assert result.estimates["classes"][2]["left"] == [n_left] * 3
+
+
+def test_an_audit_without_an_answer_is_no_problem_and_the_range_given_holds(small):
+    pool, y, labels = small
+    result = turn(pool, labels, audit=audit_of(y), wanted=(1, 2), prevalence=((2, 0.01, 0.04),))
+    assert result.messages == ()
+    assert result.correction == "matched"
+    assert result.estimates["n_audit"] == 0
+    assert turn(pool, labels, audit=audit_of(y), wanted=(1, 2)).correction == "none"
+
+
+def test_an_audit_without_a_model_or_switched_off(small):
+    pool, y, _ = small
+    nothing = Labels(NOTHING, NOTHING, NOTHING, 3)
+    cold = turn(pool, nothing, audit=audit_of(y), n_queries=40)
+    assert (cold.estimates, cold.audit["n_answered"]) == (None, 0)
+    warm = turn(pool, labels_of(y), audit=audit_of(y), wanted=(1, 2))
+    assert (warm.messages, warm.correction) == ((), "none")
+    assert "No item has been audited yet" in warm.estimates["classes"][1]["note"]
+    assert "audit" in cold.queries.strategy
+    off = turn(pool, nothing, audit=audit_of(y, 10), n_queries=40, audit_share=0.0)
+    assert "audit" not in off.queries.strategy

@@ -16,11 +16,11 @@ from rareloop.strategies.simulate import labels_to
 from .pools import blobs
 
 
-def run(strategy="margin", seed=0, start="warm", n_labels=120, batch=10, n_classes=3, **settings):
+def run(strategy="margin", seed=0, start="warm", n_labels=120, batch=10, n_classes=3, audit_share=0.0, **settings):
     X, y = blobs(n_items=2_000, n_classes=n_classes, share=0.02, seed=seed)
     return simulate(
         X[:1500], y[:1500], X[1500:], y[1500:],
-        settings=RoundSettings(strategy=strategy, cross_validate=False, **settings),
+        settings=RoundSettings(strategy=strategy, cross_validate=False, audit_share=audit_share, **settings),
         n_labels=n_labels, batch=batch, start=start, seed=seed, wanted=tuple(range(1, n_classes)),
     )  # fmt: skip
 
@@ -30,9 +30,9 @@ def seen(monkeypatch):
     """The labels that each round was given."""
     labels = []
 
-    def spy(pool, given_labels, settings, rng):
+    def spy(pool, given_labels, settings, rng, audit):
         labels.append(given_labels)
-        return run_round(pool, given_labels, settings, rng)
+        return run_round(pool, given_labels, settings, rng, audit)
 
     monkeypatch.setitem(simulate_function.__globals__, "run_round", spy)
     return labels
@@ -99,13 +99,12 @@ def test_each_record_is_told_at_once():
 
 
 def test_rounds_are_told_which_arm_asked_each_label_and_when(seen):
-    records = run(n_labels=85, batch=10, random_share=0.5)
+    records = run(n_labels=85, batch=10)
     last = seen[-1]
     assert last.rounds.dtype == np.int64
     assert last.rounds.tolist() == [-1] * 42 + [n for n in range(4) for _ in range(10)] + [4] * 3
     assert last.arms[:42] == ("start",) * 42
-    assert set(last.arms[42:]) == {"margin", "random"}
-    assert (last.uniform == (np.array(last.arms) == "random")).all()
+    assert set(last.arms[42:]) == {"margin"}
     # In the order of labelling: each round is given what the one before was, and its answers after that.
     for before, after in itertools.pairwise(seen):
         assert after.rows[: len(before.rows)].tolist() == before.rows.tolist()
@@ -290,3 +289,23 @@ def test_a_larger_share_never_takes_fewer_labels(places, n_missed, one, other):
 def test_shares_outside_0_and_1_are_refused(share):
     with pytest.raises(ValueError, match="between 0 and 1"):
         labels_to([1], 1, share)
+
+
+def test_the_audit_is_part_of_the_budget_and_its_estimates_stand_beside_the_truth(seen):
+    records = run(n_labels=200, batch=20, audit_share=0.3)
+    assert records[-1]["n_labels"] == 200
+    assert records[-1]["arms"]["audit"][0] == 50  # behind its share: every second of the hundred after the start
+    assert "audit" not in seen[-1].arms
+    last = records[-1]
+    assert last["estimates"]["n_audit"] >= 25
+    for entry in last["estimates"]["classes"]:
+        truth = last["truth"][str(entry["class"])]
+        assert set(truth) >= {"prevalence", "precision", "recall", "f1", "completeness", "purity", "ap", "auroc"}
+        point, low, high = entry["total"]
+        assert low <= point <= high
+        assert low <= truth["total"] <= high
+    json.dumps(records, allow_nan=True)
+
+
+def test_without_an_audit_there_are_no_estimates():
+    assert "estimates" not in run(n_labels=120)[-1]
