@@ -94,7 +94,7 @@ def run_job(job: Job) -> list[dict[str, Any]]:
 def _run(job: Job, subject: Any, pool: Pool, strategy: str) -> dict[str, Any]:
     name, _, base = strategy.partition(":")
     settings = RoundSettings.from_dict(
-        {"strategy": name, "classifier": job.classifier, "metric": subject.metric, "random_share": 0.0,
+        {"strategy": name, "classifier": job.classifier, "metric": subject.metric, "audit_share": 0.0,
          "cross_validate": False} | ({"base": base} if base else {})
     )  # fmt: skip
     records = simulate(

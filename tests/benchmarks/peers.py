@@ -121,7 +121,7 @@ def run(
     settings = RoundSettings(
         strategy=strategy if peer is None else f"{__name__}:ask",
         classifier=given.classifier,
-        random_share=0.0,
+        audit_share=0.0,
         anchors_above=NO_ANCHORS,
         metric=data.metric,
         cross_validate=False,
@@ -216,7 +216,7 @@ def _round(pool: Pool, labels: Labels, settings: RoundSettings) -> None:
 def compare_cost(given: argparse.Namespace) -> None:
     """Seconds of CPU of one round: our rounds, and a fit and a query of peers that score the whole pool."""
     peers, notes = chosen_peers(given.peers)
-    pool, labels = make_pool(given.items, given.features, n_labels=500)
+    pool, labels, _ = make_pool(given.items, given.features, n_labels=500)
     free = pool.available(labels.rows)
     X, X_pool, y = pool.X[labels.rows], pool.X[free], labels.classes
     write = sys.stdout.write
@@ -227,7 +227,7 @@ def compare_cost(given: argparse.Namespace) -> None:
         reference = float("nan")
         for strategy in ours:
             settings = RoundSettings(
-                strategy=strategy, classifier=classifier, n_queries=given.batch, random_share=0.0, wanted=(1,),
+                strategy=strategy, classifier=classifier, n_queries=given.batch, audit_share=0.0, wanted=(1,),
                 anchors_above=RoundSettings.anchors_above if strategy == Auto.name else NO_ANCHORS,
                 cross_validate=False,
             )  # fmt: skip
