@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 MIN_QUEUE = 20
 RETRAIN_EVERY = 5
 MOST_PROPAGATED = 100_000  # labels in one transaction
-DECISIONS = (Action.LABEL, Action.SKIP, Action.UNSURE, Action.FLAG, Action.NOTE)
+DECISIONS = (Action.LABEL, Action.SKIP, Action.UNSURE, Action.FLAG, Action.DEFER, Action.NOTE)
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ class LabellingSession(param.Parameterized):
         Parameters
         ----------
         decisions
-            Each has ``event_id``, ``row``, ``action`` (label, skip, unsure, flag, note), and where they
+            Each has ``event_id``, ``row``, ``action`` (label, skip, unsure, flag, defer, note), and where they
             apply ``label`` (a class name), ``note``, ``dwell_ms``, ``input``, and ``round``: the round whose
             queue showed the item.
 

@@ -56,9 +56,23 @@ def _write_ahead(connection: Any) -> None:
 
 
 def make_tables(engine: sa.Engine, tables: Sequence[sa.Table]) -> None:
-    """Make the tables that do not exist; whoever else does so at the same time is waited for."""
+    """Make the tables that do not exist; those that an earlier version made get the columns they lack.
+
+    Whoever else does so at the same time is waited for.
+    """
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         METADATA.create_all(connection, tables=list(tables))
+        for table in tables:
+            _add_columns(connection, table)
+
+
+def _add_columns(connection: sa.Connection, table: sa.Table) -> None:
+    """Add the columns that a table of an earlier version lacks; its rows have nothing in them."""
+    known = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+    for column in table.columns:
+        if column.name not in known:
+            kind = column.type.compile(connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}")
 
 
 class Store:
@@ -69,24 +83,13 @@ class Store:
     path
         The database of the label log.
     tables
-        Made where they do not exist; those that an earlier version made get the columns they lack.
+        Made where they do not exist, see `make_tables`.
     """
 
     def __init__(self, path: Path, tables: Sequence[sa.Table]) -> None:
         self._lock = threading.Lock()
         self._engine = open_database(path)
         make_tables(self._engine, tables)
-        with self._writing() as connection:
-            for table in tables:
-                self._add_columns(connection, table)
-
-    def _add_columns(self, connection: sa.Connection, table: sa.Table) -> None:
-        """Add the columns that a table of an earlier version lacks; its rows have nothing in them."""
-        known = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
-        for column in table.columns:
-            if column.name not in known:
-                kind = column.type.compile(self._engine.dialect)
-                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}")
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:

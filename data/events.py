@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-Status = Literal["labelled", "skipped", "unsure", "flagged"]
+Status = Literal["labelled", "skipped", "unsure", "flagged", "deferred"]
 
 
 class Action(StrEnum):
@@ -23,6 +23,7 @@ class Action(StrEnum):
     SKIP = "skip"
     UNSURE = "unsure"
     FLAG = "flag"
+    DEFER = "defer"
     NOTE = "note"
 
 
@@ -32,6 +33,7 @@ STATUS: dict[Action, Status] = {
     Action.SKIP: "skipped",
     Action.UNSURE: "unsure",
     Action.FLAG: "flagged",
+    Action.DEFER: "deferred",
 }
 STEPS = (Action.UNDO, Action.REDO)
 PROPAGATED = "propagated"  # the `input` of labels that were given to many items in one step
@@ -43,7 +45,9 @@ class Event:
 
     `event_id` is made by whoever sends the event, so that sending it twice stores it once. `target` is
     the event that an undo takes back or a redo brings again. `created_at` is UTC. `probability` is the
-    selection probability where it is known. `seq` is given by the log: the order of the events.
+    selection probability where it is known; `suggestion_shown` says whether the annotator saw the suggestion
+    (None: not known). `bulk` names the step in which many items got their label, `guideline` is the version
+    of the guidelines in force. `seq` is given by the log: the order of the events.
     """
 
     event_id: str
@@ -61,6 +65,9 @@ class Event:
     probability: float | None = None
     suggested: str | None = None
     suggested_probability: float | None = None
+    suggestion_shown: bool | None = None
+    bulk: str | None = None
+    guideline: int | None = None
     seq: int = 0
 
 

@@ -36,6 +36,9 @@ EVENTS = sa.Table(
     sa.Column("probability", sa.Float),
     sa.Column("suggested", sa.String),
     sa.Column("suggested_probability", sa.Float),
+    sa.Column("suggestion_shown", sa.Boolean),
+    sa.Column("bulk", sa.String(64)),
+    sa.Column("guideline", sa.Integer),
     sqlite_autoincrement=True,
 )
 FIELDS = [f.name for f in fields(Event)]

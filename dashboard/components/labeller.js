@@ -3,74 +3,7 @@
 // The next items are in the browser before they are needed, so that a key paints the next one at once.
 // An answer stays in localStorage until the server says that it is on disk, and is sent again until then.
 
-const BANNER_AFTER = 2000 // ms without an acknowledgement
-const RESEND_EVERY = 3000
 const PRELOADED_IMAGES = 25
-const WHY_IS_OPEN = 'rareloop-why' // remembered by the browser, for all workspaces
-
-const element = (tag, attributes = {}, ...children) => {
-  const node = document.createElement(tag)
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === 'class') node.className = value
-    else if (name === 'text') node.textContent = value
-    else if (name.startsWith('on')) node.addEventListener(name.slice(2), value)
-    else if (value === true) node.setAttribute(name, '')
-    else if (value !== false && value != null) node.setAttribute(name, value)
-  }
-  node.append(...children.filter((child) => child != null))
-  return node
-}
-
-const newId = () => {
-  // A UUIDv7: ids sort by the time at which they were made.
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  let time = BigInt(Date.now())
-  for (let i = 5; i >= 0; i -= 1) { bytes[i] = Number(time & 0xffn); time >>= 8n }
-  bytes[6] = (bytes[6] & 0x0f) | 0x70
-  bytes[8] = (bytes[8] & 0x3f) | 0x80
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
-}
-
-// Answers on their way to the disk, one localStorage entry each, so that tabs never overwrite each other.
-class Outbox {
-  constructor(prefix) {
-    this.prefix = `rareloop:${prefix}:`
-    this.entries = new Map() // event_id → {decision, since, sent}
-    for (let i = 0; i < localStorage.length; i += 1) {
-      const key = localStorage.key(i)
-      if (!key.startsWith(this.prefix)) continue
-      try {
-        const decision = JSON.parse(localStorage.getItem(key))
-        this.entries.set(decision.event_id, {decision, since: Date.now(), sent: 0})
-      } catch { localStorage.removeItem(key) }
-    }
-  }
-
-  add(decision) {
-    this.entries.set(decision.event_id, {decision, since: Date.now(), sent: Date.now()})
-    try { localStorage.setItem(this.prefix + decision.event_id, JSON.stringify(decision)) } catch { /* full: memory keeps it */ }
-  }
-
-  remove(eventId) {
-    this.entries.delete(eventId)
-    localStorage.removeItem(this.prefix + eventId)
-  }
-
-  get size() { return this.entries.size }
-  get rows() { return new Set([...this.entries.values()].map((entry) => entry.decision.row)) }
-  get decisions() { return [...this.entries.values()].map((entry) => entry.decision) }
-
-  late(now) { return [...this.entries.values()].some((entry) => now - entry.since > BANNER_AFTER) }
-
-  due(now) {
-    const due = [...this.entries.values()].filter((entry) => now - entry.sent > RESEND_EVERY)
-    for (const entry of due) entry.sent = now
-    return due.map((entry) => entry.decision)
-  }
-}
-
-const significant = (value, digits = 3) => String(Number(Number(value).toPrecision(digits)))
 
 class Surface {
   constructor(model) {
@@ -96,14 +29,12 @@ class Surface {
     this.live = element('div', {class: 'sr-only', 'aria-live': 'polite', 'data-testid': 'live'})
     this.heading = element('h2', {class: 'item-id', 'data-testid': 'item-id'})
     this.badge = element('span', {class: 'badge', 'data-testid': 'round-badge'})
-    this.reason = element('span', {'data-testid': 'reason'})
-    this.why = this.whyPart()
+    this.card = new Card(this)
     this.noticeText = element('span')
     this.notice = element('div', {class: 'notice', role: 'status', hidden: true, 'data-testid': 'duplicates'}, this.noticeText,
       element('button', {type: 'button', text: 'Label them like their twins',
         onclick: (event) => { event.currentTarget.blur(); this.tell({type: 'propagate'}) }}))
     this.answer = element('p', {class: 'answer', hidden: true, 'data-testid': 'answer'})
-    this.body = element('div', {class: 'body', tabindex: '0', role: 'group', 'aria-label': 'Item'})
     this.classes = element('div', {class: 'classes', role: 'group', 'aria-label': 'Classes'})
     this.suggestion = element('p', {class: 'suggestion', 'data-testid': 'suggestion'})
     this.actions = element('div', {class: 'actions', role: 'group', 'aria-label': 'Other answers'},
@@ -120,20 +51,8 @@ class Surface {
     this.root = element('section', {class: 'surface', 'aria-label': 'Labelling'},
       this.banner,
       element('header', {}, this.heading, this.badge),
-      this.notice, this.why, this.answer, this.body, this.suggestion, this.classes, this.actions,
+      this.notice, this.card.why, this.answer, this.card.body, this.suggestion, this.classes, this.actions,
       this.live, this.sheet, this.noteDialog)
-  }
-
-  whyPart() {
-    this.whyFacts = element('div', {class: 'why-facts', tabindex: '0', role: 'group', 'aria-label': 'Why this item'})
-    const summary = element('summary', {title: 'Why this item',
-      onclick: (event) => { if (event.detail) event.currentTarget.blur() }}, this.reason, element('kbd', {text: 'w'}))
-    const part = element('details', {class: 'why', 'data-testid': 'why'}, summary, this.whyFacts)
-    try { part.open = localStorage.getItem(WHY_IS_OPEN) === 'yes' } catch { /* closed */ }
-    part.addEventListener('toggle', () => {
-      try { localStorage.setItem(WHY_IS_OPEN, part.open ? 'yes' : 'no') } catch { /* not remembered */ }
-    })
-    return part
   }
 
   action(name, key, title, run) {
@@ -199,52 +118,19 @@ class Surface {
     const item = entry && this.items.get(entry.row)
     this.root.classList.toggle('empty', !item)
     this.root.dataset.row = item ? entry.row : ''
-    this.paintWhy(item ? entry : null)
+    this.card.paint(item ? entry : null, item)
     if (!item) {
       this.heading.textContent = this.model.exhausted ? 'Nothing is left to ask' : 'Waiting for the next items'
-      this.body.replaceChildren()
-      this.reason.textContent = this.model.exhausted ? 'Every item has an answer. Undo, look items up, or export.' : ''
+      this.card.reason.textContent = this.model.exhausted ? 'Every item has an answer. Undo, look items up, or export.' : ''
       this.badge.textContent = this.suggestion.textContent = ''
       this.answer.hidden = true
       return
     }
     this.heading.textContent = item.id
-    this.reason.textContent = entry.reason || ''
-    this.body.replaceChildren(...[this.picture(item), ...item.texts.map((text) => this.text(text)), this.fields(item)].filter(Boolean))
-    this.body.scrollTop = 0
     const likely = entry.suggested ? `Most likely ${entry.suggested} (${entry.suggested_probability.toFixed(2)})` : ''
     this.suggestion.replaceChildren(...(likely ? [likely + ' ', element('kbd', {text: 'Enter'}), ' accepts'] : []))
     this.paintBadge()
     this.paintAnswer()
-  }
-
-  paintWhy(entry) {
-    const why = entry && entry.why
-    if (!why) {
-      this.whyFacts.replaceChildren(element('p', {text: entry ? 'No strategy asked for it.' : ''}))
-      return
-    }
-    const drawn = why.probability == null ? null : `drawn with probability ${significant(why.probability)}`
-    const said = [`Asked by: ${why.arm}`, why.share == null ? null : `${significant(100 * why.share, 2)} % of the places`,
-      entry.round ? `place ${why.rank + 1} of round ${entry.round}` : null,
-      why.score == null ? null : `score ${significant(why.score)}`, drawn].filter(Boolean)
-    const near = why.neighbours.map((one) => this.neighbour(one))
-    const odd = why.unusual.map(([name, deviation]) =>
-      `${name}, ${Math.abs(deviation)} robust sd ${deviation < 0 ? 'below' : 'above'} the median`)
-    this.whyFacts.replaceChildren(...[
-      element('p', {text: said.join(' · '), 'data-testid': 'why-arm'}),
-      near.length ? element('div', {class: 'near', role: 'group', 'aria-label': 'Nearest labelled items'},
-        element('span', {text: 'Nearest labelled:'}), ...near) : null,
-      odd.length ? element('p', {text: `Unusual in: ${odd.join('; ')}`, 'data-testid': 'why-unusual'}) : null].filter(Boolean))
-    this.whyFacts.scrollTop = 0
-  }
-
-  neighbour({class: name, id, row, distance}) {
-    const cls = this.model.classes.find((candidate) => candidate.name === name)
-    return element('button', {type: 'button', title: `Open ${id}`, 'data-row': row, disabled: row < 0,
-      onclick: (event) => { event.currentTarget.blur(); this.tell({type: 'open', row}) }},
-      element('span', {class: 'swatch', 'aria-hidden': 'true', text: cls ? cls.shape : '', style: `--colour: ${cls ? cls.colour : 'inherit'}`}),
-      element('span', {class: 'name', text: name}), element('span', {class: 'distance', text: significant(distance)}))
   }
 
   paintNotice() {
@@ -275,31 +161,6 @@ class Surface {
       button.setAttribute('aria-pressed', String(pressed))
       button.classList.toggle('suggested', Boolean(this.current && this.current.suggested === button.dataset.class && !said))
     }
-  }
-
-  picture(item) {
-    if (!item.image) return null
-    const image = element('img', {alt: `Picture of ${item.id}`, src: item.image})
-    image.addEventListener('load', () => image.classList.toggle('tiny', image.naturalWidth < 128))
-    image.addEventListener('error', () => image.replaceWith(
-      element('p', {class: 'missing', text: 'The picture could not be loaded.'})))
-    return element('figure', {}, image)
-  }
-
-  text({name, value}) {
-    return element('div', {class: 'text'}, element('h3', {text: name}), element('p', {text: value}))
-  }
-
-  fields(item) {
-    if (!item.fields.length) return null
-    const rows = item.fields.map(({name, value, place}) => {
-      const dot = place == null ? null : element('span', {class: 'strip', role: 'img',
-        'aria-label': `above ${Math.round(place * 100)} percent of the pool`,
-        title: `above ${Math.round(place * 100)} % of the pool`}, element('i', {style: `left: ${place * 100}%`}))
-      return element('tr', {}, element('th', {scope: 'row', text: name, title: name}),
-        element('td', {text: value, title: value}), element('td', {class: 'place'}, dot))
-    })
-    return element('table', {class: 'fields'}, element('tbody', {}, ...rows))
   }
 
   paintStatus() {
@@ -442,18 +303,10 @@ class Surface {
   commands() {
     return {' ': () => this.decide('skip'), u: () => this.decide('unsure'), f: () => this.decide('flag'),
       Enter: () => this.accept(), n: () => this.writeNote(),
-      w: () => { this.why.open = !this.why.open }, z: () => this.step('undo'), Z: () => this.step('redo'),
+      w: () => this.card.toggleWhy(), z: () => this.step('undo'), Z: () => this.step('redo'),
       '?': () => this.sheet.showModal()}
   }
 }
-
-const TYPING_ROLES = new Set(['combobox', 'listbox', 'option', 'menu', 'menuitem', 'textbox', 'searchbox', 'spinbutton', 'slider'])
-const isTyping = (node) => node instanceof Element && (node.isContentEditable ||
-  ['TEXTAREA', 'SELECT'].includes(node.tagName) ||
-  (node.tagName === 'INPUT' && !['checkbox', 'radio', 'button'].includes(node.type)) ||
-  TYPING_ROLES.has(node.getAttribute('role')))
-const activates = (node) => node instanceof Element &&
-  (['BUTTON', 'A', 'SUMMARY', 'INPUT'].includes(node.tagName) || ['button', 'tab', 'link', 'checkbox'].includes(node.getAttribute('role')))
 
 export function render({model}) {
   const surface = new Surface(model)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import param
 from panel.custom import JSComponent
 
-HERE = Path(__file__).parent
+from . import HERE, script
 
 
 class Labeller(JSComponent):
-    """Shows prefetched items and sends what is decided; see ``labeller.js`` for the browser's side.
+    """Shows prefetched items and sends what is decided; the browser's side is in ``labeller.js`` and ``card.js``.
 
     Messages to the browser have a ``type``: ``queue`` (the entries in their order), ``show`` (one entry
     now), ``saved`` and ``refused`` (event ids), ``gone`` (rows decided elsewhere), ``progress``; each may
@@ -29,7 +28,7 @@ class Labeller(JSComponent):
     dark = param.Boolean(default=False, doc="Whether the page's theme is dark.")
     exhausted = param.Boolean(default=False, doc="Whether nothing is left to ask.")
 
-    _esm = HERE / "labeller.js"
+    _esm = script("elements", "outbox", "card", "labeller")
     _stylesheets = [HERE / "labeller.css"]  # noqa: RUF012 (Panel's own form)
 
     def __init__(self, on_message: Callable[[dict[str, Any]], None], **params: Any) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from panel.custom import JSComponent
 
-HERE = Path(__file__).parent
+from . import HERE
 
 
 class Status(JSComponent):
