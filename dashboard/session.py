@@ -28,6 +28,7 @@ from .audits import Auditor
 from .campaigns import Campaigner, Hooks
 from .distances import keep_metric
 from .jobs import Jobs
+from .pool_scores import PoolScores
 from .queue import SEALED, Queued, queue_of, random_queue, records_of, restored, skipped_queue
 from .reasons import AUDIT, CAMPAIGN, DUPLICATE, OPENED, array_columns
 from .stopping import StopTask, stop_task
@@ -90,6 +91,7 @@ class LabellingSession(param.Parameterized):
         self.annotator = annotator or getpass.getuser()
         self.worker = Worker(workspace.folder)
         self.jobs = Jobs()
+        self.scores = PoolScores(self)
         self.reports: list[dict[str, Any]] = []
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="label log")
         self._lock = threading.RLock()
