@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
+
+from .classes import ClassTable
 
 Status = Literal["labelled", "skipped", "unsure", "flagged", "deferred"]
 
@@ -25,6 +28,13 @@ class Action(StrEnum):
     FLAG = "flag"
     DEFER = "defer"
     NOTE = "note"
+    CLASS_ADD = "class_add"
+    CLASS_RENAME = "class_rename"
+    CLASS_MERGE = "class_merge"
+    CLASS_SPLIT = "class_split"
+    CLASS_RETIRE = "class_retire"
+    CLASS_RESTORE = "class_restore"
+    CLASS_CHANGE = "class_change"
 
 
 STATUS: dict[Action, Status] = {
@@ -36,6 +46,7 @@ STATUS: dict[Action, Status] = {
     Action.DEFER: "deferred",
 }
 STEPS = (Action.UNDO, Action.REDO)
+CLASS_ACTIONS = frozenset(action for action in Action if action.value.startswith("class_"))
 PROPAGATED = "propagated"  # the `input` of labels that were given to many items in one step
 
 
@@ -48,6 +59,9 @@ class Event:
     selection probability where it is known; `suggestion_shown` says whether the annotator saw the suggestion
     (None: not known). `bulk` names the step in which many items got their label, `guideline` is the version
     of the guidelines in force. `seq` is given by the log: the order of the events.
+
+    Events about classes are of no item (`item_id` is empty): `label` is the class as it was called before, and
+    `note` the rest as JSON, see `class_event`.
     """
 
     event_id: str
@@ -79,6 +93,23 @@ def new_event_id() -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
+def class_event(
+    action: Action, name: str, annotator: str, moment: datetime, facts: Mapping[str, Any] | None = None
+) -> Event:
+    """An event about a class.
+
+    Parameters
+    ----------
+    name
+        The class as it is called before; the new name for CLASS_ADD.
+    facts
+        ``to`` (the new name), ``into`` (the class merged into, or the classes split into), ``at_once`` (of a split:
+        models learn no more from the old class), or the new values of `Taxonomy.change`.
+    """
+    note = json.dumps(dict(facts), ensure_ascii=False, separators=(",", ":")) if facts else None
+    return Event(new_event_id(), action, "", annotator, moment, label=name, note=note)
+
+
 # ---- the fold ---------------------------------------------------------------------------------------
 
 
@@ -96,18 +127,21 @@ class LogState:
     """What the events so far add up to.
 
     `items` maps the ids of answered items to their state, in the order of the first answer; `counts`
-    has the number of items labelled with each class; `notes` the newest note of an item.
+    has the number of items labelled with each class; `notes` the newest note of an item. Labels are by the names
+    that their classes have now; `classes` knows these.
     """
 
     items: dict[str, ItemState] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     n_events: int = 0
+    classes: ClassTable = field(default_factory=ClassTable)
     _events: dict[str, Event] = field(default_factory=dict, repr=False)
     _history: dict[str, list[str]] = field(default_factory=dict, repr=False)  # item → its decisions
     _undone: set[str] = field(default_factory=set, repr=False)
     _done_by: dict[str, list[str]] = field(default_factory=dict, repr=False)  # annotator → undo stack
     _undone_by: dict[str, list[str]] = field(default_factory=dict, repr=False)  # annotator → redo stack
+    _class_ids: dict[str, str] = field(default_factory=dict, repr=False)  # label → its class, where not so called
 
     @property
     def n_labelled(self) -> int:
@@ -118,9 +152,17 @@ class LogState:
         """Take one more event."""
         self.n_events += 1
         self._events[event.event_id] = event
+        if event.action in CLASS_ACTIONS:
+            if self.classes.apply(event):
+                self._name_anew()
+            return
         if event.action in STEPS:
             self._step(event)
             return
+        if event.label is not None:
+            class_id = self.classes.of_label(event.label)
+            if class_id != event.label:
+                self._class_ids[event.event_id] = class_id
         self._history.setdefault(event.item_id, []).append(event.event_id)
         self._done_by.setdefault(event.annotator, []).append(event.event_id)
         self._undone_by[event.annotator] = []
@@ -128,6 +170,10 @@ class LogState:
 
     def _step(self, event: Event) -> None:
         target = self._events[str(event.target)]
+        if target.action in CLASS_ACTIONS:
+            if self.classes.step(target.event_id, undone=event.action == Action.UNDO):
+                self._name_anew()
+            return
         done = self._done_by.setdefault(target.annotator, [])
         undone = self._undone_by.setdefault(target.annotator, [])
         source, sink = (done, undone) if event.action == Action.UNDO else (undone, done)
@@ -155,7 +201,7 @@ class LogState:
         if decisions:
             newest = decisions[-1]
             status = STATUS[newest.action]
-            label = newest.label if status == "labelled" else None
+            label = self.class_of(newest) if status == "labelled" else None
             self.items[item_id] = ItemState(status, label, newest)
             if label is not None:
                 self.counts[label] = self.counts.get(label, 0) + 1
@@ -167,13 +213,30 @@ class LogState:
         else:
             self.notes.pop(item_id, None)
 
+    def class_of(self, event: Event) -> str | None:
+        """What the class of an answer is called now; None when it names none."""
+        if event.label is None:
+            return None
+        return self.classes.name_of(self._class_ids.get(event.event_id, event.label))
+
+    def _name_anew(self) -> None:
+        """Call labels by the names that their classes have now, and count again; touches every answered item."""
+        self.counts = {}
+        for item_id, item in self.items.items():
+            if item.label is None:
+                continue
+            label = self.class_of(item.event) or item.label
+            if label != item.label:
+                self.items[item_id] = ItemState(item.status, label, item.event)
+            self.counts[label] = self.counts.get(label, 0) + 1
+
     def copy(self) -> LogState:
         """The same state, which later events leave alone."""
         lists = (self._history, self._done_by, self._undone_by)
         history, done, undone = ({key: list(ids) for key, ids in each.items()} for each in lists)
         return LogState(
-            dict(self.items), dict(self.counts), dict(self.notes), self.n_events,
-            dict(self._events), history, set(self._undone), done, undone,
+            dict(self.items), dict(self.counts), dict(self.notes), self.n_events, self.classes.copy(),
+            dict(self._events), history, set(self._undone), done, undone, dict(self._class_ids),
         )  # fmt: skip
 
     def has(self, event_id: str | None) -> bool:

@@ -11,9 +11,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from .classes import ClassTable
 from .database import METADATA, from_microseconds, make_tables, open_database, to_microseconds
 from .errors import InputError
-from .events import STATUS, STEPS, Action, Event, ItemState, LogState, Status, fold, new_event_id
+from .events import CLASS_ACTIONS, STATUS, STEPS, Action, Event, ItemState, LogState, Status, fold, new_event_id
 
 __all__ = ["Action", "Event", "ItemState", "LabelLog", "LogState", "Status", "fold", "new_event_id"]
 
@@ -180,8 +181,12 @@ def _resolved(events: Iterable[Event], state: LogState) -> list[Event]:
     """The events that are not in the log yet, each once: labels told from relabels, targets checked."""
     labelled: dict[str, bool] = {}
     resolved: dict[str, Event] = {}
+    classes = _Trial(state)
     for event in events:
         if event.event_id in resolved or state.has(event.event_id):
+            continue
+        if classes.takes(event):
+            resolved[event.event_id] = event
             continue
         if event.action in STEPS and not _is_answer(event.target, state):
             raise InputError(f"there is no answer {event.target!r} to {event.action.value}: reload the page")
@@ -196,6 +201,31 @@ def _resolved(events: Iterable[Event], state: LogState) -> list[Event]:
             labelled[event.item_id] = STATUS[event.action] == "labelled"
         resolved[event.event_id] = event
     return list(resolved.values())
+
+
+class _Trial:
+    """Events about classes, tried one after another before any of them is stored."""
+
+    def __init__(self, state: LogState) -> None:
+        self.state = state
+        self._table: ClassTable | None = None
+
+    def takes(self, event: Event) -> bool:
+        """Whether an event is about classes; raises InputError, which says why, when it cannot be."""
+        target = str(event.target)
+        is_step = event.action in STEPS and self.state.has(target)
+        if event.action in CLASS_ACTIONS:
+            self._copy().take(event)
+        elif is_step and self.state.event(target).action in CLASS_ACTIONS:
+            self._table = self._copy().stepped(target, undone=event.action == Action.UNDO)
+        else:
+            return False
+        return True
+
+    def _copy(self) -> ClassTable:
+        if self._table is None:
+            self._table = self.state.classes.copy()
+        return self._table
 
 
 def _is_answer(event_id: str | None, state: LogState) -> bool:
