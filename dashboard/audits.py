@@ -159,7 +159,7 @@ def task_of(workspace: Workspace, state: LogState, audit: AuditRecord | None) ->
     if audit is None:
         return None
     sealed, hits = sealed_items(state, audit), workspace.audits.hits(audit.number)
-    place = {name: index for index, name in enumerate(workspace.taxonomy.names)}
+    place = workspace.taxonomy.places
     answered = {item_id: item for item_id, item in sealed.items() if item.status != "skipped"}
     classes = (place[str(item.label)] if item.status == "labelled" else UNJUDGED for item in answered.values())
     skipped = [item_id for item_id, item in sealed.items() if item.status == "skipped"]
@@ -214,10 +214,10 @@ def facts_of(workspace: Workspace, state: LogState, audit: AuditRecord | None) -
         n_unjudged=len(statuses) - n_put_off - statuses.count("labelled"),
         n_put_off=n_put_off,
         n_differing=n_disagreeing(state, audit),
-        members={c: sum(label == c for label in labels.values()) for c in workspace.taxonomy.names},
+        members={c: sum(label == c for label in labels.values()) for c in workspace.taxonomy.places},
         asked_for={
             c: sum(label == c and item_id in by_strategy for item_id, label in labels.items())
-            for c in workspace.taxonomy.names
+            for c in workspace.taxonomy.places
         },
     )
 

@@ -169,7 +169,7 @@ class Campaigner:
         if self.record is None:
             return []
         state = self.workspace.log.state()
-        place = {name: index for index, name in enumerate(self._names)}
+        place = self.workspace.taxonomy.places
         answers = []
         for item in self.record.items:
             known = state.items.get(item.item_id)

@@ -47,6 +47,7 @@ class Queued:
 def queue_of(result: Round, number: int, workspace: Workspace) -> tuple[Queued, ...]:
     """The queries of a round, in the order in which they are asked."""
     taxonomy, queries = workspace.taxonomy, result.queries
+    offered = [place for place, _ in taxonomy.offered]
     wanted = [i for i, c in enumerate(taxonomy) if c.wanted]
     reasons = [
         described(reason, taxonomy.names, wanted, workspace.ids, workspace.feature_report)
@@ -56,7 +57,7 @@ def queue_of(result: Round, number: int, workspace: Workspace) -> tuple[Queued, 
     def _hints(i: int) -> dict[str, Any]:
         """What may sway the annotator: questions of the audit come without."""
         reason = reasons[i] if reasons else None
-        return {"reason": reason} | _suggestion(result.shown_probabilities[i], taxonomy.names)
+        return {"reason": reason} | _suggestion(result.shown_probabilities[i], taxonomy.names, offered)
 
     return tuple(
         Queued(
@@ -166,9 +167,10 @@ def _known(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _suggestion(probabilities: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-    """The most likely class of one item with its probability, where there is a model."""
-    if not len(probabilities) or not np.isfinite(probabilities).any():
+def _suggestion(probabilities: np.ndarray, names: Sequence[str], offered: Sequence[int]) -> dict[str, Any]:
+    """The most likely class of one item with its probability, where there is a model; of those on offer by now."""
+    known = [place for place in offered if place < len(probabilities) and math.isfinite(probabilities[place])]
+    if not known:
         return {}
-    best = int(np.nanargmax(probabilities))
+    best = max(known, key=lambda place: float(probabilities[place]))
     return {"suggested": names[best], "suggested_probability": float(probabilities[best])}

@@ -30,6 +30,7 @@ from .distances import keep_metric
 from .queue import SEALED, Queued, queue_of, random_queue, records_of, restored, skipped_queue
 from .reasons import AUDIT, CAMPAIGN, DUPLICATE, OPENED, array_columns
 from .stopping import StopTask, stop_task
+from .taxonomy_editing import EXTENT_SINCE, Change, TakeBack, alters_models, change_classes, suggested_anew
 from .training import labels_of
 from .twins import Twins
 from .worker import Progress, RoundResult, RoundTask, Worker, WorkerStoppedError
@@ -203,9 +204,11 @@ class LabellingSession(param.Parameterized):
     @property
     def settings(self) -> RoundSettings:
         """The settings of the next round, with the wanted classes of the taxonomy."""
-        wanted = tuple(i for i, c in enumerate(self.workspace.taxonomy) if c.wanted)
-        stored = self.workspace.settings.get("round") or {}
-        return replace(RoundSettings.from_dict(dict(stored)), wanted=wanted, unexplained=self._unexplained)
+        taxonomy = self.workspace.taxonomy
+        wanted = tuple(i for i, c in enumerate(taxonomy) if c.wanted)
+        settings = RoundSettings.from_dict(dict(self.workspace.settings.get("round") or {}))
+        ranges = tuple(r for r in settings.prevalence if r[0] < len(taxonomy) and taxonomy[r[0]].is_learnt)
+        return replace(settings, wanted=wanted, prevalence=ranges, unexplained=self._unexplained)
 
     @property
     def _unexplained(self) -> tuple[int, ...]:
@@ -230,9 +233,9 @@ class LabellingSession(param.Parameterized):
         return self._asked_by.get(row)
 
     def found(self) -> dict[str, int]:
-        """Labels per class in the order of the taxonomy, classes without any included."""
+        """Labels per class in the order in which classes are shown, those without any included."""
         counts = self.state.counts
-        return {c.name: counts.get(c.name, 0) for c in self.workspace.taxonomy}
+        return {c.name: counts.get(c.name, 0) for _, c in self.workspace.taxonomy.shown}
 
     # ---- answers ---------------------------------------------------------------------------------
 
@@ -324,7 +327,10 @@ class LabellingSession(param.Parameterized):
         items = self.state.items
         texts = self.workspace.ids.texts([row for row, _ in self._held_back])
         pairs = [pair for pair, text in zip(self._held_back, texts, strict=True) if text not in items]
-        return tuple(self._twins.classes(pairs, labels.rows, labels.classes))
+        offered = {place for place, _ in self.workspace.taxonomy.offered}
+        return tuple(
+            pair for pair in self._twins.classes(pairs, labels.rows, labels.classes) if pair[1] in offered
+        )
 
     def _event(self, decision: dict[str, Any]) -> Event:
         row, label = decision.get("row"), decision.get("label")
@@ -333,8 +339,10 @@ class LabellingSession(param.Parameterized):
         action = decision.get("action")
         if action not in DECISIONS:
             raise InputError(f"{action!r} is not something that can be said of an item: reload the page")
-        if action == Action.LABEL and label not in self.workspace.taxonomy.names:
-            raise InputError(f"the class {label!r} does not exist (any more): reload the page and label again")
+        if action == Action.LABEL:
+            label = self.state.classes.now(str(label))  # a page may not know yet that it was renamed
+            if label not in {c.name for _, c in self.workspace.taxonomy.offered}:
+                raise InputError(f"the class {label!r} does not exist (any more): reload the page and label again")
         item_id = self.workspace.ids.text(row)
         asked = self._asked(row, item_id, decision.get("round"))
         dwell = decision.get("dwell_ms")
@@ -377,7 +385,7 @@ class LabellingSession(param.Parameterized):
 
     def _committed(self, events: Sequence[Event]) -> Commit:
         """Tell the pages, and start a round when there is enough that is new."""
-        found = self.workspace.ids.rows([e.item_id for e in events]).tolist()
+        found = self.workspace.ids.rows([e.item_id for e in events if e.item_id]).tolist()
         commit = Commit(tuple(events), tuple(dict.fromkeys(found)))
         if not events:
             return commit
@@ -432,25 +440,41 @@ class LabellingSession(param.Parameterized):
         if changes:
             self.start_round()
 
-    def add_class(self, name: str) -> None:
-        """Add a class to the taxonomy.
+    def change_classes(self, changes: Sequence[Change | TakeBack]) -> Future[list[Event]]:
+        """Store changes of the classes in one transaction, and go on with the classes as they are then.
 
-        Raises
-        ------
-        InputError
-            When the name is empty or taken.
+        Returns
+        -------
+        Future
+            The events. Fails with `InputError` when a change cannot be, or would alter the campaign under way;
+            nothing is stored then.
         """
-        self.workspace.taxonomy.add(name)
-        self.workspace.save()
-        self.taxonomy_revision += 1
+        return self._writer.submit(self._change_classes, list(changes))
 
-    def set_wanted(self, names: Sequence[str]) -> None:
-        """Say which classes are the ones looked for, and start a round that looks for them."""
-        for label_class in self.workspace.taxonomy:
-            label_class.wanted = label_class.name in names
-        self.workspace.save()
+    def _change_classes(self, changes: Sequence[Change | TakeBack]) -> list[Event]:
+        stored = change_classes(self.workspace, changes, self.annotator, self.campaigner.is_under_way)
+        with self._lock:
+            self.queue = suggested_anew(self.queue, self.state.classes, self.workspace.taxonomy)
+        self.duplicates = self._agreeing()
         self.taxonomy_revision += 1
-        self.start_round()
+        self.committed = Commit((), ())  # whoever shows labels shows them anew
+        if any(alters_models(change) for change in changes):
+            self._start_round()
+        return stored
+
+    def add_class(self, name: str) -> Future[list[Event]]:
+        """Add a class; fails as `change_classes` does."""
+        return self.change_classes([Change(Action.CLASS_ADD, name)])
+
+    def set_wanted(self, names: Sequence[str]) -> Future[list[Event]]:
+        """Say which classes are the ones looked for, and start a round that looks for them."""
+        return self.change_classes(
+            [
+                Change(Action.CLASS_CHANGE, c.name, {"wanted": c.name in names})
+                for _, c in self.workspace.taxonomy.offered
+                if c.wanted != (c.name in names)
+            ]
+        )
 
     def start_round(self) -> None:
         """Start a round now, or right after the one under way."""
@@ -495,8 +519,8 @@ class LabellingSession(param.Parameterized):
         return labels_of(self.state, self.workspace, self.auditor.audit)
 
     def all_labels(self) -> Labels:
-        """All labels as arrays, those that the audit has sealed included."""
-        return labels_of(self.state, self.workspace)
+        """All labels as arrays, those included that the audit has sealed or whose class is retired."""
+        return labels_of(self.state, self.workspace, retired=True)
 
     # ---- the audit -------------------------------------------------------------------------------
 
@@ -529,7 +553,8 @@ class LabellingSession(param.Parameterized):
         wanted = {i: c.name for i, c in enumerate(self.workspace.taxonomy) if c.wanted}
         audit = self.auditor.audit
         number = None if audit is None else audit.number
-        return stop_task(wanted, self.settings.target, self.reports, number)
+        since = {int(place): first for place, first in self.workspace.settings.get(EXTENT_SINCE, {}).items()}
+        return stop_task(wanted, self.settings.target, self.reports, number, since)
 
     # ---- campaigns -------------------------------------------------------------------------------
 

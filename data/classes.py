@@ -34,7 +34,7 @@ class ClassTable:
     def __init__(self) -> None:
         self.taxonomy = Taxonomy()
         self.used: set[str] = set()
-        self.history: list[Event | str] = []  # what has happened to classes: events, and names first seen in labels
+        self.history: list[Event | str] = []  # events, and names when labels first had them
         self.undone: set[str] = set()
         self._ids: list[str] = []  # by place
         self._place: dict[str, int] = {}
@@ -66,6 +66,10 @@ class ClassTable:
         """What a class is called now, or the one that it was merged into."""
         place = self._place.get(class_id)
         return class_id if place is None else self.taxonomy[self.taxonomy.target(place)].name
+
+    def now(self, name: str) -> str:
+        """What a class is called now that has, or had, a name; the name itself where there is none."""
+        return self.name_of(self._by_name.get(name) or self._former.get(name) or name)
 
     # ---- events about classes --------------------------------------------------------------------
 
@@ -154,7 +158,9 @@ class ClassTable:
         """Make classes; where labels have named one already, it is that one."""
         for number, name in enumerate(names):
             name = name.strip()
-            class_id = name if name in self._implicit else f"{event.event_id}/{number}" if number else event.event_id
+            class_id = (
+                name if name in self._implicit else f"{event.event_id}/{number}" if number else event.event_id
+            )
             if is_undone:
                 if class_id in self.used:
                     raise InputError(f"'{name}' has had labels: retire or merge it instead")
@@ -173,7 +179,9 @@ class ClassTable:
         if not is_undone:
             place = self._place[subject]
             if self.taxonomy[place].status != "offered":
-                raise InputError(f"'{self.taxonomy[place].name}' is offered no more: restore it before it is split")
+                raise InputError(
+                    f"'{self.taxonomy[place].name}' is offered no more: restore it before it is split"
+                )
         self._add(event, into, {"wanted": wanted}, is_undone)
         if not is_undone:
             self.taxonomy.retire(self._place[subject], "retired" if facts.get("at_once") else "splitting")

@@ -103,8 +103,8 @@ def class_event(
     name
         The class as it is called before; the new name for CLASS_ADD.
     facts
-        ``to`` (the new name), ``into`` (the class merged into, or the classes split into), ``at_once`` (of a split:
-        models learn no more from the old class), or the new values of `Taxonomy.change`.
+        ``to`` (the new name), ``into`` (the class merged into, or the classes split into), ``at_once`` (of a
+        split: models learn no more from the old class), or the new values of `Taxonomy.change`.
     """
     note = json.dumps(dict(facts), ensure_ascii=False, separators=(",", ":")) if facts else None
     return Event(new_event_id(), action, "", annotator, moment, label=name, note=note)
@@ -213,11 +213,11 @@ class LogState:
         else:
             self.notes.pop(item_id, None)
 
-    def class_of(self, event: Event) -> str | None:
-        """What the class of an answer is called now; None when it names none."""
+    def class_of(self, event: Event, classes: ClassTable | None = None) -> str | None:
+        """What the class of an answer is called now, or in another table; None when it names none."""
         if event.label is None:
             return None
-        return self.classes.name_of(self._class_ids.get(event.event_id, event.label))
+        return (classes or self.classes).name_of(self._class_ids.get(event.event_id, event.label))
 
     def _name_anew(self) -> None:
         """Call labels by the names that their classes have now, and count again; touches every answered item."""

@@ -25,8 +25,8 @@ class LabelClass:
     """One class: `wanted` means that it is looked for; `key` may be empty.
 
     `examples` are item ids. A class is ``offered``; or ``splitting``: its items wait for finer classes, and
-    models go on learning from it; or ``retired``: its labels stay, and models do not learn from them; or ``merged``
-    into the class at the place `into`; or ``removed``: its addition was taken back.
+    models go on learning from it; or ``retired``: its labels stay, and models do not learn from them; or
+    ``merged`` into the class at the place `into`; or ``removed``: its addition was taken back.
     """
 
     name: str

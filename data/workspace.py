@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from . import lock, settings_file
 from .audits import AuditLog
 from .campaigns import CampaignLog
-from .classes import base_facts
+from .classes import ClassTable, base_facts
 from .errors import InputError
 from .events import class_event
 from .features import FeatureReport, build_features, load_report, open_features, save_report
@@ -28,13 +28,12 @@ from .roles import Roles, check_roles, guess_roles, item_ids, label_counts, labe
 from .roundlog import RoundLog
 from .settings_file import LOG_FILE, SCHEMA_VERSION, SETTINGS_FILE
 from .tables import Fingerprint, Progress, Table, fingerprint, fingerprint_matches, import_table
-from .taxonomy import Taxonomy
+from .taxonomy import MOST_CLASSES, Taxonomy
 
 LOCK_FILE = "lock.json"
 CACHE = "cache"
 SUFFIX = ".rareloop"
 LEFT_BEHIND = {CACHE, SETTINGS_FILE + ".partial"}  # by a process that was killed while it made a workspace
-MOST_CLASSES = 200
 LABEL_BLOCK = 50_000
 
 
@@ -265,9 +264,20 @@ class Workspace:
             return
         added = [c for c in taxonomy if c.name not in known.places]
         now = datetime.now(UTC)
-        self.log.append(
-            [class_event(Action.CLASS_ADD, c.name, "table", now, {"wanted": c.wanted}) for c in added]
-        )
+        self.log.append([class_event(Action.CLASS_ADD, c.name, "table", now, {"wanted": c.wanted}) for c in added])
+
+    def class_table(self) -> ClassTable:
+        """The classes as the log tells them, or would after the first change; a copy."""
+        table = self.log.state().classes.copy()
+        for event in () if table.has_events else self._first_class_events():
+            table.take(event)
+        return table
+
+    def _first_class_events(self) -> list[Event]:
+        return [
+            class_event(Action.CLASS_ADD, c.name, "settings", self.created_at, base_facts(self._listed, place))
+            for place, c in enumerate(self._listed)
+        ]
 
     def change_classes(self, events: Sequence[Event]) -> list[Event]:
         """Store events about classes in one transaction; before the first ones come those for the classes so far.
@@ -279,12 +289,7 @@ class Workspace:
         OSError
             When the disk refuses.
         """
-        first = []
-        if not self.log.state().classes.has_events:
-            first = [
-                class_event(Action.CLASS_ADD, c.name, "settings", self.created_at, base_facts(self._listed, place))
-                for place, c in enumerate(self._listed)
-            ]
+        first = [] if self.log.state().classes.has_events else self._first_class_events()
         stored = self.log.append([*first, *events])[len(first) :]
         self.save()
         return stored

@@ -8,6 +8,7 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
+from ...data.events import CLASS_ACTIONS, STEPS, Event, LogState
 from ..page import Page
 from ..session import Commit, LabellingSession
 from .marks import COMPACT_TABLE, SMALL
@@ -62,16 +63,17 @@ class HistoryView(pn.viewable.Viewer):
 
     def _frame(self) -> pd.DataFrame:
         events = self.session.workspace.log.events(newest_first=True, limit=MOST_LISTED)
+        state = self.session.state
         lines = [
             (
                 event.item_id,
-                event.label or event.action.value,
+                answer_words(event, state),
                 event.created_at.strftime("%Y-%m-%d %H:%M:%S"),
                 event.annotator,
                 "" if event.round is None else str(event.round),
                 event.strategy or "",
                 "" if event.dwell_ms is None else f"{event.dwell_ms / 1000:.1f}",
-                event.note or "",
+                (event.note if event.item_id else "") or "",
             )
             for event in events
         ]
@@ -83,4 +85,15 @@ class HistoryView(pn.viewable.Viewer):
 
     def _clicked(self, event: Any) -> None:
         item_id = str(self.table.value["item"].iloc[event.row])
-        self.page.open(self.session.workspace.ids.row(item_id))
+        if item_id:  # changes of classes are of no item
+            self.page.open(self.session.workspace.ids.row(item_id))
+
+
+def answer_words(event: Event, state: LogState) -> str:
+    """What an event said; a class by its name of now, with the one it had then where that was another."""
+    if event.action in CLASS_ACTIONS:
+        return f"{event.action.value.replace('_', ' ')}: {event.label}"
+    now = state.class_of(event) if event.action not in STEPS else event.label
+    if now is None or now == event.label:
+        return event.label or event.action.value
+    return f"{now} (then {event.label})"

@@ -84,6 +84,7 @@ class ItemView(pn.viewable.Viewer):
 
     def _entries(self, queue: Sequence[Queued]) -> list[dict[str, Any]]:
         near = [neighbours_of(queued) for queued in queue]
+        classes = self.session.state.classes
         rows = iter(self.session.workspace.ids.find([item_id for each in near for _, item_id, _ in each]))
         return [
             {
@@ -97,7 +98,7 @@ class ItemView(pn.viewable.Viewer):
                 else facts(queued)
                 | {
                     "neighbours": [
-                        {"class": name, "id": item_id, "row": int(next(rows)), "distance": distance}
+                        {"class": classes.now(name), "id": item_id, "row": int(next(rows)), "distance": distance}
                         for name, item_id, distance in each
                     ]
                 },
@@ -222,7 +223,7 @@ def class_list(session: LabellingSession) -> list[dict[str, Any]]:
     return [
         {"name": c.name, "key": c.key, "colour": c.colour, "wanted": c.wanted, "definition": c.definition,
          "shape": mark(index).character}
-        for index, c in enumerate(session.workspace.taxonomy)
+        for index, c in session.workspace.taxonomy.offered
     ]  # fmt: skip
 
 
