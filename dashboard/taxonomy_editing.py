@@ -378,7 +378,8 @@ def colour_warning(colour: str, taken: Mapping[str, str]) -> str:
         return "Write a colour as # and six hexadecimal digits."
     for ground, name in GROUNDS.items():
         ratio = contrast(colour, ground)
-        if ratio < LEAST_CONTRAST:
-            return f"On the {name} page its contrast is {ratio:.1f} : 1, less than {LEAST_CONTRAST:g} : 1: hard to see."
+        least = LEAST_CONTRAST
+        if ratio < least:
+            return f"Hard to see on the {name} page: its contrast is {ratio:.1f} : 1, less than {least:g} : 1."
     same = next((name for name, other in taken.items() if other.lower() == colour.lower()), None)
     return "" if same is None else f"'{same}' has this colour too; only the shapes tell them apart."

@@ -25,7 +25,7 @@ from ..taxonomy_editing import (
 from .marks import SMALL, mark
 
 TAKE_BACK = "take back a change"
-KINDS = {
+KINDS: dict[str, Any] = {
     "add a class": Action.CLASS_ADD,
     "rename": Action.CLASS_RENAME,
     "merge into another": Action.CLASS_MERGE,
@@ -67,7 +67,8 @@ class ClassesView(pn.viewable.Viewer):
         self.effects = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), styles=SMALL)
         self._make_inputs()
         for box in self._inputs:
-            box.param.watch(lambda _: self._changed(), "value")
+            is_text = isinstance(box, pmui.TextInput | pmui.TextAreaInput)  # which have each key at once
+            box.param.watch(lambda _: self._changed(), "value_input" if is_text else "value")
         self.kind.param.watch(lambda _: page.hop(self._show_inputs), "value")
         self.which.param.watch(lambda _: page.hop(self._fill), "value")
         self.do.on_click(lambda _: self._do())
@@ -81,7 +82,7 @@ class ClassesView(pn.viewable.Viewer):
         small: dict[str, Any] = {"size": "small", "sizing_mode": "stretch_width", "margin": (4, 10)}
         self.kind = pmui.Select(label="Change", options=list(KINDS), value="rename", **small)
         self.which = pmui.Select(label="Class", options=classes, value=next(iter(classes.values()), None), **small)
-        self.name = pmui.TextInput(label="Name", max_length=200, **small)
+        self.title_box = pmui.TextInput(label="Name", max_length=200, **small)
         self.into = pmui.Select(label="Into", options=classes, value=next(iter(classes.values()), None), **small)
         self.parts = pmui.TextInput(label="New classes, separated by commas", **small)
         self.at_once = pmui.Checkbox(label="Models learn from the old labels no more", margin=(0, 10))
@@ -96,12 +97,15 @@ class ClassesView(pn.viewable.Viewer):
         self.examples = pmui.TextInput(label="Items that are good examples, separated by commas", **small)
         self.use_current = pmui.Button(label="Add the item on the card", size="small", variant="outlined")
         self.position = pmui.IntInput(label="Place, from 1", value=1, start=1, **small)
-        self.taken_back = pmui.Select(label="Which change", options=changes_in_force(self.session), **small)
+        changes = changes_in_force(self.session)
+        self.taken_back = pmui.Select(
+            label="Which change", options=changes, value=next(iter(changes.values()), None), **small
+        )
         self.do = pmui.Button(label="Do it", size="small", variant="contained", disabled=True)
         self.list_items = pmui.Button(label="List its items", size="small", variant="outlined")
         self._inputs = [
-            self.name, self.into, self.parts, self.at_once, self.wanted, self.palette, self.own_colour, self.key,
-            self.definition, self.examples, self.position, self.taken_back,
+            self.title_box, self.into, self.parts, self.at_once, self.wanted, self.palette, self.own_colour,
+            self.key, self.definition, self.examples, self.position, self.taken_back,
         ]  # fmt: skip
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -121,8 +125,9 @@ class ClassesView(pn.viewable.Viewer):
     def _table(self) -> str:
         counts = self.session.state.counts
         rows = "".join(
-            f"<tr><td style='color:{escape(c.colour)};font-size:16px' aria-hidden='true'>{mark(place).character}</td>"
-            f"<th scope='row' style='overflow-wrap:anywhere'>{escape(c.name)}</th><td><kbd>{escape(c.key)}</kbd></td>"
+            f"<tr><td style='color:{escape(c.colour)};font-size:16px' aria-hidden='true'>"
+            f"{mark(place).character}</td><th scope='row' style='overflow-wrap:anywhere'>{escape(c.name)}</th>"
+            f"<td><kbd>{escape(c.key)}</kbd></td>"
             f"<td>{_standing(c, counts.get(c.name, 0))}</td>"
             f"<td style='text-align:right'>{counts.get(c.name, 0):,}</td>"
             f"<td style='overflow-wrap:anywhere'>{escape(c.definition[:200])}</td></tr>"
@@ -151,8 +156,8 @@ class ClassesView(pn.viewable.Viewer):
     def _show_inputs(self) -> None:
         kind = KINDS[self.kind.value]
         shown: dict[Any, tuple[Any, ...]] = {
-            Action.CLASS_ADD: (self.name, self.wanted),
-            Action.CLASS_RENAME: (self.name,),
+            Action.CLASS_ADD: (self.title_box, self.wanted),
+            Action.CLASS_RENAME: (self.title_box,),
             Action.CLASS_MERGE: (self.into,),
             Action.CLASS_SPLIT: (self.parts, self.at_once),
             "wanted": (self.wanted,),
@@ -175,7 +180,7 @@ class ClassesView(pn.viewable.Viewer):
         if place is None or place >= len(taxonomy):
             return
         c, kind = taxonomy[place], KINDS[self.kind.value]
-        self.name.value = "" if kind == Action.CLASS_ADD else c.name
+        self.title_box.value = "" if kind == Action.CLASS_ADD else c.name
         self.wanted.value = False if kind == Action.CLASS_ADD else c.wanted
         self.palette.value = c.colour if c.colour in COLOUR_NAMES else ""
         self.own_colour.value, self.key.value, self.definition.value = c.colour, c.key, c.definition
@@ -189,23 +194,23 @@ class ClassesView(pn.viewable.Viewer):
         if kind == "take back":
             return TakeBack(self.taken_back.value) if self.taken_back.value else None
         if kind == Action.CLASS_ADD:
-            return Change(Action.CLASS_ADD, self.name.value, {"wanted": self.wanted.value})
+            return Change(Action.CLASS_ADD, _text(self.title_box), {"wanted": self.wanted.value})
         if place is None:
             return None
         taxonomy = self.session.workspace.taxonomy
         c = taxonomy[place]
         facts: dict[Any, Any] = {
-            Action.CLASS_RENAME: lambda: {"to": self.name.value},
+            Action.CLASS_RENAME: lambda: {"to": _text(self.title_box)},
             Action.CLASS_MERGE: lambda: {"into": taxonomy[self.into.value].name},
-            Action.CLASS_SPLIT: lambda: {"into": _listed(self.parts.value), "wanted": c.wanted,
+            Action.CLASS_SPLIT: lambda: {"into": _listed(_text(self.parts)), "wanted": c.wanted,
                                          "at_once": self.at_once.value},
             Action.CLASS_RETIRE: dict,
             Action.CLASS_RESTORE: dict,
             "wanted": lambda: {"wanted": self.wanted.value},
             "colour": lambda: {"colour": self._colour()},
-            "key": lambda: {"key": self.key.value},
-            "definition": lambda: {"definition": self.definition.value.strip()},
-            "examples": lambda: {"examples": _listed(self.examples.value)},
+            "key": lambda: {"key": _text(self.key)},
+            "definition": lambda: {"definition": _text(self.definition).strip()},
+            "examples": lambda: {"examples": _listed(_text(self.examples))},
             "position": lambda: {"position": (self.position.value or 1) - 1},
         }  # fmt: skip
         action = kind if isinstance(kind, Action) else Action.CLASS_CHANGE
@@ -213,10 +218,14 @@ class ClassesView(pn.viewable.Viewer):
         is_same = kind in ("wanted", "colour", "key", "definition", "examples") and all(
             getattr(c, name) == value for name, value in made.facts.items()
         )
-        return None if is_same or (action == Action.CLASS_RENAME and self.name.value.strip() == c.name) else made
+        return (
+            None
+            if is_same or (action == Action.CLASS_RENAME and _text(self.title_box).strip() == c.name)
+            else made
+        )
 
     def _colour(self) -> str:
-        return str(self.palette.value or self.own_colour.value.strip())
+        return str(self.palette.value or _text(self.own_colour).strip())
 
     def _changed(self) -> None:
         """Say what the change in the form will do."""
@@ -283,7 +292,7 @@ class ClassesView(pn.viewable.Viewer):
         row = self.page.current
         if row is None:
             return
-        known = _listed(self.examples.value)
+        known = _listed(_text(self.examples))
         item_id = self.session.workspace.ids.text(row)
         if item_id not in known:
             self.examples.value = ", ".join([*known, item_id])
@@ -306,6 +315,11 @@ def _standing(c: Any, n: int) -> str:
     if c.status == "splitting":
         return f"to split: {n:,} left" if n else "split"
     return "retired" if c.status == "retired" else "looked for" if c.wanted else ""
+
+
+def _text(box: Any) -> str:
+    """What is in a text box as of the last key."""
+    return str(box.value_input or "")
 
 
 def _listed(text: str) -> list[str]:
