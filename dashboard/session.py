@@ -18,7 +18,7 @@ import param
 
 from ..data.campaigns import CampaignRecord
 from ..data.errors import InputError
-from ..data.events import PROPAGATED, STEPS
+from ..data.events import LATER, PROPAGATED, STEPS
 from ..data.labels import Action, Event, LogState, new_event_id
 from ..data.roles import Roles
 from ..data.roundlog import RoundRecord
@@ -78,6 +78,7 @@ class LabellingSession(param.Parameterized):
         default=(), doc="Tuple of (row, class index): unlabelled items whose labelled twins agree on a class."
     )
     committed = param.Parameter(default=None, doc="The newest Commit.")
+    keys_revision = param.Integer(default=0, doc="Counts changes of the keys.")
     taxonomy_revision = param.Integer(default=0, doc="Counts changes of the classes.")
     estimates = param.Dict(default={}, doc="The newest estimates for the pool; empty where there are none.")
     stopping = param.Dict(default={}, doc="How far the search for the wanted classes is; empty before a round.")
@@ -272,6 +273,10 @@ class LabellingSession(param.Parameterized):
         commit has no events when there is nothing to label.
         """
         return self._writer.submit(self._propagate)
+
+    def afterwards(self, work: Callable[[], Any]) -> Future[Any]:
+        """Run `work` in the writer thread: when all that was answered so far is stored, and nothing changes."""
+        return self._writer.submit(work)
 
     def _decide(self, decisions: list[dict[str, Any]]) -> Commit:
         made = [self._event(d) for d in decisions]
@@ -642,7 +647,7 @@ class LabellingSession(param.Parameterized):
         )
 
     def _is_put_off(self, row: int) -> bool:
-        return self.item_state(row).get("status") == "skipped"
+        return self.item_state(row).get("status") in LATER
 
     def _random_queue(self) -> tuple[Queued, ...]:
         """Uniformly drawn items, so that the first one is there at once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -35,6 +35,7 @@ STATUS: dict[Action, Status] = {
     Action.FLAG: "flagged",
     Action.DEFER: "deferred",
 }
+LATER: tuple[Status, ...] = ("skipped", "deferred")  # not answered: asked again when nothing else is left
 STEPS = (Action.UNDO, Action.REDO)
 PROPAGATED = "propagated"  # the `input` of labels that were given to many items in one step
 
@@ -208,6 +209,14 @@ class LogState:
             and (other.annotator, other.created_at) == (event.annotator, event.created_at)
             and (other.event_id in self._undone) == undone
         ]
+
+    def standing(self, annotator: str) -> Iterator[Event]:
+        """The annotator's answers that are in force, the newest first; an item has at most one."""
+        for event_id in reversed(self._done_by.get(annotator, ())):
+            event = self._events[event_id]
+            item = self.items.get(event.item_id)
+            if item is not None and item.event is event:
+                yield event
 
     def undoable(self, annotator: str) -> Event | None:
         """The annotator's newest answer in force, or None."""

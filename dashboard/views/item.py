@@ -10,8 +10,10 @@ from typing import Any
 import panel as pn
 
 from ...data.errors import InputError
-from ...data.events import Action
+from ...data.events import LATER, STATUS
 from ..components.labeller import Labeller
+from ..history import answer_beside
+from ..keys import command_list, reset_keys, set_class_key, set_command_key
 from ..page import Page
 from ..queue import Queued
 from ..reasons import CAMPAIGN, OPENED, WITHOUT_HINT, in_words, plain_name
@@ -41,6 +43,7 @@ class ItemView(pn.viewable.Viewer):
             self._on_message,
             storage=hashlib.sha256(str(self.session.workspace.folder.resolve()).encode()).hexdigest()[:16],
             classes=class_list(self.session),
+            commands=command_list(self.session.workspace),
             dark=page.dark,
             sizing_mode="stretch_both",
             min_height=320,
@@ -50,7 +53,7 @@ class ItemView(pn.viewable.Viewer):
         page.watch(self.session, self._send_queue, "queue")
         page.watch(self.session, self._on_commit, "committed")
         page.watch(self.session, lambda: self.labeller.send(self._progress() | {"type": "progress"}), "duplicates")
-        page.watch(self.session, self._on_taxonomy, "taxonomy_revision")
+        page.watch(self.session, self._on_taxonomy, "taxonomy_revision", "keys_revision")
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.labeller
@@ -115,7 +118,7 @@ class ItemView(pn.viewable.Viewer):
         }
 
     def _on_taxonomy(self) -> None:
-        self.labeller.classes = class_list(self.session)
+        self.labeller.param.update(classes=class_list(self.session), commands=command_list(self.session.workspace))
 
     def _on_commit(self) -> None:
         commit: Commit = self.session.committed
@@ -139,6 +142,13 @@ class ItemView(pn.viewable.Viewer):
                 self._set_current(message["current"])
         elif kind == "open" and isinstance(message.get("row"), int):
             self.page.open(message["row"])
+        elif kind == "walk":
+            self._walk(message.get("row"), back=bool(message.get("back")))
+        elif kind == "key":
+            row = message.get("row")
+            self.page.run(str(message.get("command")), row if isinstance(row, int) else None)
+        elif kind in ("set_key", "reset_keys"):
+            self.page.hop(lambda: self._set_key(message))
         elif kind == "propagate":
             self.page.deliver(self.session.propagate_duplicates(), self._propagated)
         elif kind in ("undo", "redo"):
@@ -149,6 +159,33 @@ class ItemView(pn.viewable.Viewer):
 
     def _set_current(self, row: Any) -> None:
         self.page.current = row if isinstance(row, int) else None
+
+    def _walk(self, row: Any, *, back: bool) -> None:
+        """Show the answer before that of the card's item, or the one after; behind the newest is the queue."""
+        at = row if isinstance(row, int) else None
+
+        def show(found: int | None) -> None:
+            if found is not None:
+                self._show(found)
+            elif back:
+                self.page.tell("There is no earlier answer of yours.")
+            else:
+                self.labeller.send({"type": "back"})
+
+        self.page.deliver(self.session.afterwards(lambda: answer_beside(self.session, at, back=back)), show)
+
+    def _set_key(self, message: dict[str, Any]) -> None:
+        workspace, problem = self.session.workspace, ""
+        try:
+            if message["type"] == "reset_keys":
+                reset_keys(workspace)
+            else:
+                change = set_class_key if message.get("kind") == "class" else set_command_key
+                change(workspace, str(message.get("name")), str(message.get("key")))
+        except (InputError, OSError) as error:
+            problem = str(error)
+        self.session.keys_revision += 1
+        self.labeller.send({"type": "key_set", "problem": problem})
 
     def _decide(self, decisions: list[dict[str, Any]]) -> None:
         """Each answer is stored by itself: one that is refused must not hold back the others."""
@@ -169,7 +206,7 @@ class ItemView(pn.viewable.Viewer):
             say = _spoken(finished.result())
             self.labeller.send(self._progress() | {"type": "saved", "event_ids": event_ids, "say": say})
             then(finished.result())
-            if self.session.campaign and any(e.action == Action.SKIP for e in finished.result().events):
+            if self.session.campaign and any(STATUS.get(e.action) in LATER for e in finished.result().events):
                 self._send_queue()  # the only question that is left may be the one that was put off
             return
         final = isinstance(error, InputError)
