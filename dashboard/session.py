@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import param
 
+from ..data.bulk import label_events, step_events
 from ..data.campaigns import CampaignRecord
 from ..data.errors import InputError
 from ..data.events import LATER, PROPAGATED, STEPS
@@ -293,32 +294,16 @@ class LabellingSession(param.Parameterized):
         if len(batch) < 2:
             event = (labels.undo if is_undo else labels.redo)(self.annotator, event_id=new_id)
             return self._committed([] if event is None else [event])
-        now = datetime.now(UTC)
-        steps = [
-            Event(
-                new_event_id(),
-                action,
-                e.item_id,
-                self.annotator,
-                now,
-                label=e.label,
-                target=e.event_id,
-                input="key",
-            )
-            for e in (reversed(batch) if is_undo else batch)
-        ]
-        steps[0] = replace(steps[0], event_id=new_id)
-        return self._committed(labels.append(steps))
+        return self._committed(labels.append(step_events(action, batch, self.annotator, new_id)))
 
     def _propagate(self) -> Commit:
-        pairs, now = self._agreeing()[:MOST_PROPAGATED], datetime.now(UTC)
+        pairs = self._agreeing()[:MOST_PROPAGATED]
         names = self.workspace.taxonomy.names
         texts = self.workspace.ids.texts([row for row, _ in pairs])
-        events = [
-            Event(new_event_id(), Action.LABEL, text, self.annotator, now, label=names[index], input=PROPAGATED,
-                  strategy=DUPLICATE)
-            for text, (_, index) in zip(texts, pairs, strict=True)
-        ]  # fmt: skip
+        first = Event(
+            "", Action.LABEL, "", self.annotator, datetime.now(UTC), input=PROPAGATED, strategy=DUPLICATE
+        )
+        events = label_events(first, texts, [names[index] for _, index in pairs])
         return self._committed(self.workspace.log.append(events) if events else [])
 
     def _agreeing(self) -> tuple[tuple[int, int], ...]:
