@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 MIN_QUEUE = 20
 RETRAIN_EVERY = 5
 MOST_PROPAGATED = 100_000  # labels in one transaction
+LONGEST_ID = 64
 DECISIONS = (Action.LABEL, Action.SKIP, Action.UNSURE, Action.FLAG, Action.DEFER, Action.NOTE)
 
 
@@ -245,8 +246,8 @@ class LabellingSession(param.Parameterized):
         ----------
         decisions
             Each has ``event_id``, ``row``, ``action`` (label, skip, unsure, flag, defer, note), and where they
-            apply ``label`` (a class name), ``note``, ``dwell_ms``, ``input``, and ``round``: the round whose
-            queue showed the item.
+            apply ``label`` (a class name), ``note``, ``dwell_ms``, ``input``, ``suggestion_shown``, ``bulk`` (the
+            step that they are given, and undone, in), and ``round``: the round whose queue showed the item.
 
         Returns
         -------
@@ -266,6 +267,14 @@ class LabellingSession(param.Parameterized):
     def redo(self, event_id: str | None = None) -> Future[Commit]:
         """Redo what was undone last; the commit has no events when there is nothing."""
         return self._writer.submit(self._step, Action.REDO, event_id)
+
+    def undo_answer(self, target: str, event_id: str | None = None) -> Future[Commit]:
+        """Undo one answer or note, whoever gave it and whatever has been answered since.
+
+        The commit has no events when it was undone before. The future fails with `InputError` when there is
+        no such answer.
+        """
+        return self._writer.submit(self._undo_answer, target, event_id or new_event_id())
 
     def propagate_duplicates(self) -> Future[Commit]:
         """Label items like the labelled ones that have exactly their features, in one transaction.
@@ -295,6 +304,15 @@ class LabellingSession(param.Parameterized):
             event = (labels.undo if is_undo else labels.redo)(self.annotator, event_id=new_id)
             return self._committed([] if event is None else [event])
         return self._committed(labels.append(step_events(action, batch, self.annotator, new_id)))
+
+    def _undo_answer(self, target: str, event_id: str) -> Commit:
+        if not self.state.has(target):
+            raise InputError(f"there is no answer {target[:40]!r} to undo: reload the page")
+        if self.state.is_undone(target):
+            return self._committed([])
+        answer = self.state.event(target)
+        step = step_events(Action.UNDO, [answer], self.annotator, event_id)
+        return self._committed(self.workspace.log.append(step))
 
     def _propagate(self) -> Commit:
         pairs = self._agreeing()[:MOST_PROPAGATED]
@@ -339,6 +357,10 @@ class LabellingSession(param.Parameterized):
             created_at=datetime.now(UTC),
             dwell_ms=int(dwell) if isinstance(dwell, int | float) and math.isfinite(dwell) else None,
             input=str(decision.get("input") or "api"),
+            suggestion_shown=None
+            if decision.get("suggestion_shown") is None
+            else bool(decision["suggestion_shown"]),
+            bulk=str(decision["bulk"])[:LONGEST_ID] if decision.get("bulk") else None,
             **asked,
         )
 

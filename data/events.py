@@ -207,6 +207,10 @@ class LogState:
         """The event of that id; raises KeyError when there is none."""
         return self._events[event_id]
 
+    def is_undone(self, event_id: str) -> bool:
+        """Whether an answer or note has been taken back."""
+        return event_id in self._undone
+
     def answers_to(self, item_id: str) -> list[Event]:
         """The answers to an item that have not been taken back, in their order; notes are none."""
         events = (self._events[i] for i in self._history.get(item_id, ()) if i not in self._undone)

@@ -157,12 +157,32 @@ class LabelLog:
             )
             return self.append(event)[0]
 
-    def events(self, *, newest_first: bool = False, limit: int | None = None, offset: int = 0) -> list[Event]:
-        """Events in their order, or the newest first."""
+    def events(
+        self,
+        *,
+        newest_first: bool = False,
+        limit: int | None = None,
+        offset: int = 0,
+        where: sa.ColumnElement[bool] | None = None,
+    ) -> list[Event]:
+        """Events in their order, or the newest first; `where` is a condition on the columns of `EVENTS`."""
         order = EVENTS.c.seq.desc() if newest_first else EVENTS.c.seq
         query = sa.select(EVENTS).order_by(order).limit(limit).offset(offset)
         with self._engine.connect() as connection:
-            return [_from_row(row) for row in connection.execute(query).mappings()]
+            rows = connection.execute(query if where is None else query.where(where)).mappings()
+            return [_from_row(row) for row in rows]
+
+    def count(self, where: sa.ColumnElement[bool]) -> int:
+        """How many events meet a condition on the columns of `EVENTS`."""
+        query = sa.select(sa.func.count()).select_from(EVENTS).where(where)
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def known(self, column: str) -> list[str]:
+        """The different values of a column of `EVENTS` with text, sorted."""
+        query = sa.select(EVENTS.c[column]).distinct().where(EVENTS.c[column].is_not(None))
+        with self._engine.connect() as connection:
+            return sorted(connection.execute(query).scalars())
 
     def state(self) -> LogState:
         """The fold of all events, kept up to date as they are appended."""

@@ -21,6 +21,7 @@ class Surface {
     this.outbox = new Outbox(model.storage)
     this.items = new Map() // row → card content
     this.queue = []
+    this.ahead = [] // what the user goes through before the queue
     this.current = null
     this.shownAt = performance.now()
     this.nLabels = 0
@@ -142,7 +143,7 @@ class Surface {
 
   paintBadge() {
     const entry = this.current
-    if (!entry || entry.round == null) { this.badge.textContent = entry ? 'opened by you' : ''; return }
+    if (!entry || entry.round == null) { this.badge.textContent = entry ? entry.badge || 'opened by you' : ''; return }
     const ago = Math.max(0, this.nLabels + this.outbox.size - entry.n_labels)
     const age = ago === 0 ? 'now' : `${ago} label${ago === 1 ? '' : 's'} ago`
     this.badge.textContent = entry.round === 0 ? 'first look' : `round ${entry.round} · ${age}`
@@ -179,7 +180,7 @@ class Surface {
     if (message.counts) { this.counts = message.counts; this.nLabels = message.n_labels; this.paintCounts() }
     if (message.n_duplicates != null) { this.nDuplicates = message.n_duplicates; this.paintNotice() }
     const handle = {queue: () => this.takeQueue(message), saved: () => this.acknowledge(message),
-      back: () => this.backToQueue(), key_set: () => this.keys.answered(message), refused: () => this.refused(message), show: () => this.show(message.entry), gone: () => this.drop(message.rows)}[message.type]
+      ahead: () => this.takeAhead(message), back: () => this.backToQueue(), key_set: () => this.keys.answered(message), refused: () => this.refused(message), show: () => this.show(message.entry), gone: () => this.drop(message.rows)}[message.type]
     if (handle) handle()
   }
 
@@ -188,6 +189,7 @@ class Surface {
     const moved = this.campaign !== undefined && campaign !== this.campaign && this.current?.round != null
     this.campaign = campaign
     const busy = this.outbox.rows
+    for (const entry of this.ahead) busy.add(entry.row)
     if (this.current && !moved) busy.add(this.current.row)
     this.queue = queue.filter((entry) => !busy.has(entry.row))
     this.preload()
@@ -196,7 +198,7 @@ class Surface {
   }
 
   advance() {
-    this.current = this.queue.shift() || null
+    this.current = this.ahead.shift() || this.queue.shift() || null
     this.shownAt = performance.now()
     this.paintItem()
     this.preload()
@@ -217,6 +219,15 @@ class Surface {
     this.tell({type: 'current', row: entry.row})
   }
 
+  takeAhead({entries}) {
+    const before = this.current
+    if (before && !(before.state && before.state.status)) this.queue.unshift(before)
+    const rows = new Set(entries.map((entry) => entry.row))
+    this.queue = this.queue.filter((entry) => !rows.has(entry.row))
+    this.ahead = entries
+    this.next()
+  }
+
   walk(back) { this.tell({type: 'walk', back, row: this.current ? this.current.row : null}) }
 
   backToQueue() {
@@ -226,6 +237,7 @@ class Surface {
   drop(rows) {
     const gone = new Set(rows)
     this.queue = this.queue.filter((entry) => !gone.has(entry.row))
+    this.ahead = this.ahead.filter((entry) => !gone.has(entry.row))
     if (this.current && gone.has(this.current.row)) this.next()
   }
 
@@ -254,6 +266,17 @@ class Surface {
     this.paintStatus()
   }
 
+  // Answers that another view gives, in one step each: they are as durable as those of the card.
+  takeOver(event) {
+    event.preventDefault()
+    const {decisions} = event.detail
+    this.refusal = ''
+    for (const decision of decisions) this.outbox.add(decision)
+    this.tell({type: 'decide', decisions})
+    this.drop(decisions.filter((decision) => decision.action !== 'note').map((decision) => decision.row))
+    this.paintStatus()
+  }
+
   accept() {
     if (this.current && this.current.suggested) this.decide('label', this.current.suggested)
   }
@@ -273,12 +296,14 @@ class Surface {
     for (const eventId of eventIds) this.outbox.remove(eventId)
     this.refusal = ''
     this.live.textContent = say || 'saved'
+    window.dispatchEvent(new CustomEvent('rareloop:saved', {detail: {eventIds}}))
     this.paintStatus()
   }
 
   refused({event_ids: eventIds, message, retry}) {
     if (!retry) for (const eventId of eventIds) this.outbox.remove(eventId)
     this.refusal = message
+    if (!retry) window.dispatchEvent(new CustomEvent('rareloop:refused', {detail: {eventIds, message}}))
     this.paintStatus()
   }
 
@@ -308,7 +333,9 @@ export function render({model}) {
   const surface = new Surface(model)
   const host = element('div', {class: 'host'}, surface.root)
   const onKey = (event) => surface.keys.onKey(event)
+  const onDecide = (event) => surface.takeOver(event)
   window.addEventListener('keydown', onKey)
+  window.addEventListener('rareloop:decide', onDecide)
   const timer = setInterval(() => surface.tick(), 500)
   const paintTheme = () => host.classList.toggle('dark', model.dark)
   paintTheme()
@@ -317,7 +344,11 @@ export function render({model}) {
   model.on('commands', () => { surface.paintKeys(); surface.paintItem() })
   model.on('exhausted', () => { if (!surface.current) surface.paintItem() })
   model.on('msg:custom', (message) => surface.receive(message))
-  model.on('remove', () => { window.removeEventListener('keydown', onKey); clearInterval(timer) })
+  model.on('remove', () => {
+    window.removeEventListener('keydown', onKey)
+    window.removeEventListener('rareloop:decide', onDecide)
+    clearInterval(timer)
+  })
   surface.tell({type: 'hello', decisions: surface.outbox.decisions})
   return host
 }

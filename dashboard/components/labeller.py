@@ -15,11 +15,13 @@ class Labeller(JSComponent):
     """Shows prefetched items and sends what is decided; the browser's side is in ``labeller.js`` and ``card.js``.
 
     Messages to the browser have a ``type``: ``queue`` (the entries in their order), ``show`` (one entry
-    now), ``back`` (from the history to the queue), ``saved`` and ``refused`` (event ids), ``gone`` (rows
-    decided elsewhere), ``key_set`` (problem with a new key, or empty), ``progress``; each may carry
-    ``items`` (card contents), ``counts``, ``n_labels`` and ``n_duplicates``. Messages from the browser are
-    handed to `on_message`: ``hello``, ``decide``, ``undo``, ``redo``, ``walk``, ``current``, ``open``,
-    ``propagate``, ``key`` (a command of another view), ``set_key``, ``reset_keys``.
+    now), ``ahead`` (entries before the queue), ``back`` (from the history to the queue), ``saved`` and
+    ``refused`` (event ids), ``gone`` (rows decided elsewhere), ``key_set`` (problem with a new key, or empty),
+    ``progress``; each may carry ``items`` (card contents), ``counts``, ``n_labels`` and ``n_duplicates``.
+    Messages from the browser are handed to `on_message`: ``hello``, ``decide``, ``undo``, ``redo``, ``walk``,
+    ``current``, ``open``, ``propagate``, ``key`` (a command of another view), ``set_key``, ``reset_keys``.
+
+    Other components of the page give answers by the event ``rareloop:decide`` of the window, see ``outbox.js``.
     """
 
     classes = param.List(

@@ -21,6 +21,7 @@ from ..session import Commit, LabellingSession
 from .marks import mark
 
 MOST_SPOKEN = 3
+MOST_AHEAD = 200  # of a worklist, at once
 
 
 class ItemView(pn.viewable.Viewer):
@@ -50,6 +51,7 @@ class ItemView(pn.viewable.Viewer):
         )
         page.react(lambda: setattr(self.labeller, "dark", page.dark), "dark")
         page.react(lambda: self._show(page.wanted_row[0]), "wanted_row")
+        page.react(self._send_worklist, "worklist")
         page.watch(self.session, self._send_queue, "queue")
         page.watch(self.session, self._on_commit, "committed")
         page.watch(self.session, lambda: self.labeller.send(self._progress() | {"type": "progress"}), "duplicates")
@@ -84,6 +86,18 @@ class ItemView(pn.viewable.Viewer):
                 "items": [self.page.cards.card(row)],
             }
         )
+
+    def _send_worklist(self) -> None:
+        """Put items before the queue, each with its answer so far."""
+        rows, words, _ = self.page.worklist
+        first = rows[:MOST_AHEAD]
+        entries = [
+            {"row": row, "reason": in_words(OPENED), "state": self.session.item_state(row),
+             "badge": f"{words}: {place:,} of {len(rows):,}"}
+            for place, row in enumerate(first, 1)
+        ]  # fmt: skip
+        cards = [self.page.cards.card(row) for row in first]
+        self.labeller.send({"type": "ahead", "entries": entries, "items": cards})
 
     def _entries(self, queue: Sequence[Queued]) -> list[dict[str, Any]]:
         near = [neighbours_of(queued) for queued in queue]
@@ -188,11 +202,15 @@ class ItemView(pn.viewable.Viewer):
         self.labeller.send({"type": "key_set", "problem": problem})
 
     def _decide(self, decisions: list[dict[str, Any]]) -> None:
-        """Each answer is stored by itself: one that is refused must not hold back the others."""
+        """Each answer is stored by itself, or with its step: one that is refused must not hold back others."""
+        steps: dict[str, list[dict[str, Any]]] = {}
         for decision in decisions:
             event_id = str(decision.get("event_id"))
             self._mine.add(event_id)
-            self._when_done(self.session.decide([decision]), [event_id], lambda commit: None)
+            steps.setdefault(str(decision.get("bulk") or event_id), []).append(decision)
+        for step in steps.values():
+            event_ids = [str(decision.get("event_id")) for decision in step]
+            self._when_done(self.session.decide(step), event_ids, lambda commit: None)
 
     def _when_done(self, future: Future[Commit], event_ids: list[str], then: Any) -> None:
         def done(finished: Future[Commit]) -> None:
