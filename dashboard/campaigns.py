@@ -16,6 +16,7 @@ import numpy as np
 from .. import __version__
 from ..data.campaigns import CampaignItem, CampaignRecord
 from ..data.errors import InputError
+from ..data.events import LATER
 from ..data.workspace import Workspace
 from . import certificates
 from .frozen import Drawing, Progress
@@ -175,7 +176,7 @@ class Campaigner:
             known = state.items.get(item.item_id)
             if known is None:
                 answers.append(OPEN)
-            elif known.status == "skipped":
+            elif known.status in LATER:
                 answers.append(PUT_OFF)
             else:
                 answers.append(place[str(known.label)] if known.status == "labelled" else UNJUDGED)

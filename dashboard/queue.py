@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.events import LogState
+from ..data.events import LATER, LogState
 from ..data.roundlog import QueryRecord, RoundRecord, Selection
 from ..data.workspace import Workspace
 from ..strategies.rounds import Round
@@ -145,8 +145,8 @@ def random_queue(
 
 
 def skipped_queue(workspace: Workspace, state: LogState, number: int, n_labels: int, n: int) -> tuple[Queued, ...]:
-    """Skipped means later: at most n of the items that come back when nothing else is left."""
-    skipped = {i: item for i, item in state.items.items() if item.status == "skipped"}
+    """Skipped and deferred mean later: at most n of the items that come back when nothing else is left."""
+    skipped = {i: item for i, item in state.items.items() if item.status in LATER}
     texts = list(skipped)[:n]
     rows = workspace.ids.rows(texts)
     return tuple(

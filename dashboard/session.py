@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import param
 
+from ..data.bulk import label_events, step_events
 from ..data.campaigns import CampaignRecord
 from ..data.errors import InputError
-from ..data.events import PROPAGATED, STEPS
+from ..data.events import CLASS_ACTIONS, LATER, PROPAGATED, STEPS
 from ..data.labels import Action, Event, LogState, new_event_id
 from ..data.roles import Roles
 from ..data.roundlog import RoundRecord
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 MIN_QUEUE = 20
 RETRAIN_EVERY = 5
 MOST_PROPAGATED = 100_000  # labels in one transaction
+LONGEST_ID = 64
 DECISIONS = (Action.LABEL, Action.SKIP, Action.UNSURE, Action.FLAG, Action.DEFER, Action.NOTE)
 
 
@@ -79,6 +81,7 @@ class LabellingSession(param.Parameterized):
         default=(), doc="Tuple of (row, class index): unlabelled items whose labelled twins agree on a class."
     )
     committed = param.Parameter(default=None, doc="The newest Commit.")
+    keys_revision = param.Integer(default=0, doc="Counts changes of the keys.")
     taxonomy_revision = param.Integer(default=0, doc="Counts changes of the classes.")
     estimates = param.Dict(default={}, doc="The newest estimates for the pool; empty where there are none.")
     stopping = param.Dict(default={}, doc="How far the search for the wanted classes is; empty before a round.")
@@ -246,8 +249,8 @@ class LabellingSession(param.Parameterized):
         ----------
         decisions
             Each has ``event_id``, ``row``, ``action`` (label, skip, unsure, flag, defer, note), and where they
-            apply ``label`` (a class name), ``note``, ``dwell_ms``, ``input``, and ``round``: the round whose
-            queue showed the item.
+            apply ``label`` (a class name), ``note``, ``dwell_ms``, ``input``, ``suggestion_shown``, ``bulk`` (the
+            step that they are given, and undone, in), and ``round``: the round whose queue showed the item.
 
         Returns
         -------
@@ -268,6 +271,14 @@ class LabellingSession(param.Parameterized):
         """Redo what was undone last; the commit has no events when there is nothing."""
         return self._writer.submit(self._step, Action.REDO, event_id)
 
+    def undo_answer(self, target: str, event_id: str | None = None) -> Future[Commit]:
+        """Undo one answer or note, whoever gave it and whatever has been answered since.
+
+        The commit has no events when it was undone before. The future fails with `InputError` when there is
+        no such answer.
+        """
+        return self._writer.submit(self._undo_answer, target, event_id or new_event_id())
+
     def propagate_duplicates(self) -> Future[Commit]:
         """Label items like the labelled ones that have exactly their features, in one transaction.
 
@@ -275,6 +286,10 @@ class LabellingSession(param.Parameterized):
         commit has no events when there is nothing to label.
         """
         return self._writer.submit(self._propagate)
+
+    def afterwards(self, work: Callable[[], Any]) -> Future[Any]:
+        """Run `work` in the writer thread: when all that was answered so far is stored, and nothing changes."""
+        return self._writer.submit(work)
 
     def _decide(self, decisions: list[dict[str, Any]]) -> Commit:
         made = [self._event(d) for d in decisions]
@@ -291,32 +306,27 @@ class LabellingSession(param.Parameterized):
         if len(batch) < 2:
             event = (labels.undo if is_undo else labels.redo)(self.annotator, event_id=new_id)
             return self._committed([] if event is None else [event])
-        now = datetime.now(UTC)
-        steps = [
-            Event(
-                new_event_id(),
-                action,
-                e.item_id,
-                self.annotator,
-                now,
-                label=e.label,
-                target=e.event_id,
-                input="key",
-            )
-            for e in (reversed(batch) if is_undo else batch)
-        ]
-        steps[0] = replace(steps[0], event_id=new_id)
-        return self._committed(labels.append(steps))
+        return self._committed(labels.append(step_events(action, batch, self.annotator, new_id)))
+
+    def _undo_answer(self, target: str, event_id: str) -> Commit:
+        if not self.state.has(target):
+            raise InputError(f"there is no answer {target[:40]!r} to undo: reload the page")
+        if self.state.is_undone(target):
+            return self._committed([])
+        answer = self.state.event(target)
+        if answer.action in CLASS_ACTIONS:
+            return Commit(tuple(self._change_classes([TakeBack(target)])), ())
+        step = step_events(Action.UNDO, [answer], self.annotator, event_id)
+        return self._committed(self.workspace.log.append(step))
 
     def _propagate(self) -> Commit:
-        pairs, now = self._agreeing()[:MOST_PROPAGATED], datetime.now(UTC)
+        pairs = self._agreeing()[:MOST_PROPAGATED]
         names = self.workspace.taxonomy.names
         texts = self.workspace.ids.texts([row for row, _ in pairs])
-        events = [
-            Event(new_event_id(), Action.LABEL, text, self.annotator, now, label=names[index], input=PROPAGATED,
-                  strategy=DUPLICATE)
-            for text, (_, index) in zip(texts, pairs, strict=True)
-        ]  # fmt: skip
+        first = Event(
+            "", Action.LABEL, "", self.annotator, datetime.now(UTC), input=PROPAGATED, strategy=DUPLICATE
+        )
+        events = label_events(first, texts, [names[index] for _, index in pairs])
         return self._committed(self.workspace.log.append(events) if events else [])
 
     def _agreeing(self) -> tuple[tuple[int, int], ...]:
@@ -357,6 +367,10 @@ class LabellingSession(param.Parameterized):
             created_at=datetime.now(UTC),
             dwell_ms=int(dwell) if isinstance(dwell, int | float) and math.isfinite(dwell) else None,
             input=str(decision.get("input") or "api"),
+            suggestion_shown=None
+            if decision.get("suggestion_shown") is None
+            else bool(decision["suggestion_shown"]),
+            bulk=str(decision["bulk"])[:LONGEST_ID] if decision.get("bulk") else None,
             **asked,
         )
 
@@ -667,7 +681,7 @@ class LabellingSession(param.Parameterized):
         )
 
     def _is_put_off(self, row: int) -> bool:
-        return self.item_state(row).get("status") == "skipped"
+        return self.item_state(row).get("status") in LATER
 
     def _random_queue(self) -> tuple[Queued, ...]:
         """Uniformly drawn items, so that the first one is there at once."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import takewhile
 from typing import Any, Literal
 
 from .classes import ClassTable
@@ -45,6 +46,7 @@ STATUS: dict[Action, Status] = {
     Action.FLAG: "flagged",
     Action.DEFER: "deferred",
 }
+LATER: tuple[Status, ...] = ("skipped", "deferred")  # not answered: asked again when nothing else is left
 STEPS = (Action.UNDO, Action.REDO)
 CLASS_ACTIONS = frozenset(action for action in Action if action.value.startswith("class_"))
 PROPAGATED = "propagated"  # the `input` of labels that were given to many items in one step
@@ -110,6 +112,20 @@ def class_event(
     return Event(new_event_id(), action, "", annotator, moment, label=name, note=note)
 
 
+def new_event_ids(n: int) -> list[str]:
+    """Ids as of `new_event_id`, made at once and in ascending order: the log takes in sorted ones faster."""
+    head, digits = new_event_id()[:19], secrets.token_hex(8 * n)
+    tails = sorted(digits[i : i + 15] for i in range(0, 16 * n, 16))
+    return [f"{head}a{tail[:3]}-{tail[3:]}" for tail in tails]
+
+
+def made(values: dict[str, Any]) -> Event:
+    """An event from all its fields; a tenth of the time of the constructor, for steps of 100,000 items."""
+    event = object.__new__(Event)
+    event.__dict__.update(values)
+    return event
+
+
 # ---- the fold ---------------------------------------------------------------------------------------
 
 
@@ -166,7 +182,10 @@ class LogState:
         self._history.setdefault(event.item_id, []).append(event.event_id)
         self._done_by.setdefault(event.annotator, []).append(event.event_id)
         self._undone_by[event.annotator] = []
-        self._settle(event.item_id)
+        if event.action == Action.NOTE:
+            self._note(event.item_id, event)
+        else:
+            self._decide(event.item_id, event)
 
     def _step(self, event: Event) -> None:
         target = self._events[str(event.target)]
@@ -191,25 +210,29 @@ class LogState:
 
     def _settle(self, item_id: str) -> None:
         """Find the decision and note in force on an item, and count again."""
-        in_force = [self._events[i] for i in self._history[item_id] if i not in self._undone]
+        in_force = [self._events[i] for i in reversed(self._history[item_id]) if i not in self._undone]
+        self._decide(item_id, next((e for e in in_force if e.action != Action.NOTE), None))
+        self._note(item_id, next((e for e in in_force if e.action == Action.NOTE), None))
+
+    def _decide(self, item_id: str, newest: Event | None) -> None:
+        """Count again with the decision in force on an item."""
         before = self.items.get(item_id)
         if before is not None and before.label is not None:
             self.counts[before.label] -= 1
             if not self.counts[before.label]:
                 del self.counts[before.label]
-        decisions = [e for e in in_force if e.action != Action.NOTE]
-        if decisions:
-            newest = decisions[-1]
-            status = STATUS[newest.action]
-            label = self.class_of(newest) if status == "labelled" else None
-            self.items[item_id] = ItemState(status, label, newest)
-            if label is not None:
-                self.counts[label] = self.counts.get(label, 0) + 1
-        else:
+        if newest is None:
             self.items.pop(item_id, None)
-        notes = [e.note for e in in_force if e.action == Action.NOTE]
-        if notes and notes[-1]:
-            self.notes[item_id] = notes[-1]
+            return
+        status = STATUS[newest.action]
+        label = self.class_of(newest) if status == "labelled" else None
+        self.items[item_id] = ItemState(status, label, newest)
+        if label is not None:
+            self.counts[label] = self.counts.get(label, 0) + 1
+
+    def _note(self, item_id: str, newest: Event | None) -> None:
+        if newest is not None and newest.note:
+            self.notes[item_id] = newest.note
         else:
             self.notes.pop(item_id, None)
 
@@ -247,6 +270,10 @@ class LogState:
         """The event of that id; raises KeyError when there is none."""
         return self._events[event_id]
 
+    def is_undone(self, event_id: str) -> bool:
+        """Whether an answer or note has been taken back."""
+        return event_id in self._undone or event_id in self.classes.undone
+
     def answers_to(self, item_id: str) -> list[Event]:
         """The answers to an item that have not been taken back, in their order; notes are none."""
         events = (self._events[i] for i in self._history.get(item_id, ()) if i not in self._undone)
@@ -257,20 +284,23 @@ class LogState:
         return len(self._history.get(item_id, ()))
 
     def batch_of(self, event: Event, *, undone: bool) -> list[Event]:
-        """The answers given in one step with this one, in their order: those undone, or those in force.
+        """The answers given in one step with this one, in their order: those undone last, or those given last.
 
-        Labels that were propagated have their annotator and their moment in common; any other answer is
-        a batch of its own.
+        They have `bulk` in common. Logs of earlier versions know the labels that were propagated in one step
+        by their moment. Any other answer is a batch of its own.
         """
-        if event.input != PROPAGATED:
-            return [event]
-        return [
-            other
-            for other in self._events.values()
-            if other.input == PROPAGATED
-            and (other.annotator, other.created_at) == (event.annotator, event.created_at)
-            and (other.event_id in self._undone) == undone
-        ]
+        stack = (self._undone_by if undone else self._done_by).get(event.annotator, ())
+        others = (self._events[event_id] for event_id in reversed(stack))
+        batch = list(takewhile(lambda other: _step_of(other) == _step_of(event), others))
+        return (batch if undone else batch[::-1]) or [event]
+
+    def standing(self, annotator: str) -> Iterator[Event]:
+        """The annotator's answers that are in force, the newest first; an item has at most one."""
+        for event_id in reversed(self._done_by.get(annotator, ())):
+            event = self._events[event_id]
+            item = self.items.get(event.item_id)
+            if item is not None and item.event is event:
+                yield event
 
     def undoable(self, annotator: str) -> Event | None:
         """The annotator's newest answer in force, or None."""
@@ -281,6 +311,13 @@ class LogState:
         """The answer that the annotator undid last, or None when they have answered since."""
         stack = self._undone_by.get(annotator)
         return self._events[stack[-1]] if stack else None
+
+
+def _step_of(event: Event) -> object:
+    """What the answers of one step have in common, and no other answer."""
+    if event.bulk is not None:
+        return event.bulk
+    return event.created_at if event.input == PROPAGATED else event.event_id
 
 
 def fold(events: Iterable[Event]) -> LogState:
