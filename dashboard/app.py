@@ -16,6 +16,7 @@ from .page import THREADS, Page
 from .session import LabellingSession
 from .views.audit import AuditView
 from .views.checks import ChecksView
+from .views.classes import ClassesView
 from .views.export import ExportView
 from .views.history import HistoryView
 from .views.item import ItemView
@@ -37,6 +38,7 @@ VIEWS: dict[str, type[Any]] = {
     "audit": AuditView,
     "stop": StopView,
     "checks": ChecksView,
+    "classes": ClassesView,
     "export": ExportView,
 }
 ACCENT = "#1f4e79"
