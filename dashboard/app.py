@@ -9,8 +9,10 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from ..layouts.schema import Layout, Node, load_layout
+from ..layouts.schema import Layout, load_layout
+from .arrangement import Arrangement
 from .components.status import Status
+from .floor_plan import FloorPlan
 from .items import ItemCards
 from .page import THREADS, Page
 from .session import LabellingSession
@@ -67,20 +69,20 @@ class App:
         What is labelled; shared by all pages.
     cards
         Contents of the item cards; shared by all pages.
-    layout
-        Which views stand where.
+    arrangement
+        Which views stand where; shared by all pages.
     """
 
-    def __init__(self, session: LabellingSession, cards: ItemCards, layout: Layout) -> None:
+    def __init__(self, session: LabellingSession, cards: ItemCards, arrangement: Arrangement) -> None:
         self.session = session
-        self.layout = layout
         self.page = Page(session, cards)
+        self.plan = FloorPlan(self.page, arrangement, {name: view.title for name, view in VIEWS.items()})
         self.views: dict[str, Any] = {}
         self.status = Status(align="center")
         self.main = pmui.Column(sizing_mode="stretch_both", margin=0, styles={"height": MAIN_HEIGHT})
         self.shell = pmui.Page(
             title=f"rareloop · {session.workspace.name}",
-            header=[pmui.Row(pn.HSpacer(), self.status, sizing_mode="stretch_width")],
+            header=[pmui.Row(pn.HSpacer(), self.status, self.plan.arranger, sizing_mode="stretch_width")],
             main=[self.main],
             busy_indicator=None,
             sidebar_variant="temporary",
@@ -186,30 +188,10 @@ class App:
                 f"{n_missing:,} missing values in {n_columns:,} feature columns count as the median of their "
                 "column; the Strategy tab lists them."
             )
-        self.views = {name: VIEWS[name](self.page) for name in self.layout.root.views()}
-        return self._place(self.layout.root)
-
-    def _place(self, node: Node, **styles: str) -> pn.viewable.Viewable:
-        """Build one node of the layout; `styles` come from the container around it."""
-        style = {"min-width": "0", "min-height": "0", "overflow": "hidden", **styles}
-        if node.kind == "view":
-            return pmui.Column(self.views[node.view], sizing_mode="stretch_both", margin=0, styles=style)
-        if node.kind == "tabs":
-            tabs = [(_title(child), self._place(child)) for child in node.children]
-            return pmui.Tabs(*tabs, sizing_mode="stretch_both", margin=0, styles=style, dynamic=True)
-        total = sum(child.size for child in node.children)
-        axis = "width" if node.kind == "row" else "height"
-        across = "height" if node.kind == "row" else "width"
-        parts = [
-            self._place(child, **{axis: f"{100 * child.size / total:.3f}%", across: "100%"})
-            for child in node.children
-        ]
-        box = pmui.Row if node.kind == "row" else pmui.Column
-        return box(*parts, sizing_mode="stretch_both", margin=0, styles=style)
-
-
-def _title(node: Node) -> str:
-    return str(VIEWS[node.view].title) if node.kind == "view" else " / ".join(node.views())
+        if self.plan.arrangement.note:
+            self.page.tell(self.plan.arrangement.note, kind="warning")
+        self.views = {name: VIEWS[name](self.page) for name in self.plan.root.views()}
+        return self.plan.build(self.views)
 
 
 def read_layout(name_or_path: str) -> Layout:

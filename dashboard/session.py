@@ -432,6 +432,11 @@ class LabellingSession(param.Parameterized):
         if changes:
             self.start_round()
 
+    def keep(self, **settings: Any) -> Future[None]:
+        """Store settings that no round depends on, in the writer thread: a slow disk holds up no page."""
+        self.workspace.settings.update(settings)
+        return self._writer.submit(self._guarded, self.workspace.save)
+
     def add_class(self, name: str) -> None:
         """Add a class to the taxonomy.
 
