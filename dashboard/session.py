@@ -27,6 +27,7 @@ from ..strategies.rounds import Labels, RoundSettings
 from .audits import Auditor
 from .campaigns import Campaigner, Hooks
 from .distances import keep_metric
+from .jobs import Jobs
 from .queue import SEALED, Queued, queue_of, random_queue, records_of, restored, skipped_queue
 from .reasons import AUDIT, CAMPAIGN, DUPLICATE, OPENED, array_columns
 from .stopping import StopTask, stop_task
@@ -88,6 +89,7 @@ class LabellingSession(param.Parameterized):
         self.workspace = workspace
         self.annotator = annotator or getpass.getuser()
         self.worker = Worker(workspace.folder)
+        self.jobs = Jobs()
         self.reports: list[dict[str, Any]] = []
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="label log")
         self._lock = threading.RLock()
@@ -146,6 +148,7 @@ class LabellingSession(param.Parameterized):
     def close(self) -> None:
         """Store what is under way, end the worker and release the workspace."""
         self._closed = True
+        self.jobs.close()
         self._writer.shutdown(wait=True)
         self.worker.close()
         self.workspace.close()
