@@ -23,6 +23,7 @@ from .views.history import HistoryView
 from .views.item import ItemView
 from .views.map import MapView
 from .views.metrics import MetricsView
+from .views.progress import ProgressView
 from .views.raster import warm_up
 from .views.selection import SelectionView
 from .views.setup import SetupView
@@ -35,6 +36,7 @@ VIEWS: dict[str, type[Any]] = {
     "metrics": MetricsView,
     "selection": SelectionView,
     "history": HistoryView,
+    "progress": ProgressView,
     "strategy": StrategyView,
     "audit": AuditView,
     "stop": StopView,
@@ -98,6 +100,8 @@ class App:
             session, self._show_status, "report", "round_running", "committed", "taxonomy_revision", "campaign",
             "stopping",
         )  # fmt: skip
+        self.page.watch(session, session.pace.ask, "committed", "phase")
+        self.page.watch(session.pace, self._show_status, "known")
         self._is_loaded = not self.page.is_served
         self._show_phase()
         if self.page.is_served:
@@ -155,12 +159,14 @@ class App:
             return
         wanted = [c.name for c in self.session.workspace.taxonomy if c.wanted]
         counts = self.session.found()
+        per_hour = self.session.pace.known.session.per_hour
         found = f"found {sum(counts[name] for name in wanted):,} · " if wanted else ""
         self.status.show(
             round_text=self._stage(),
             running=self.session.round_running,
             found=f"{found}{sum(counts.values()):,} labels",
             stop=meter(self.session.stopping),
+            pace="" if per_hour is None else f"{per_hour:,.0f} labels/h",
         )
 
     def _stage(self) -> str:

@@ -28,6 +28,8 @@ from .audits import Auditor
 from .campaigns import Campaigner, Hooks
 from .distances import keep_metric
 from .jobs import Jobs
+from .log_columns import LogColumns
+from .pace_meter import PaceMeter
 from .queue import SEALED, Queued, queue_of, random_queue, records_of, restored, skipped_queue
 from .reasons import AUDIT, CAMPAIGN, DUPLICATE, OPENED, array_columns
 from .stopping import StopTask, stop_task
@@ -91,6 +93,8 @@ class LabellingSession(param.Parameterized):
         self.worker = Worker(workspace.folder)
         self.jobs = Jobs()
         self.reports: list[dict[str, Any]] = []
+        self.columns = LogColumns(workspace)
+        self.pace = PaceMeter(workspace, self.columns, self.annotator)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="label log")
         self._lock = threading.RLock()
         self._asked_by: dict[int, Queued] = {}
