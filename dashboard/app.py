@@ -29,6 +29,7 @@ from .views.selection import SelectionView
 from .views.setup import SetupView
 from .views.stop import StopView, meter
 from .views.strategy import StrategyView
+from .views.time_machine import TimeMachineView
 
 VIEWS: dict[str, type[Any]] = {
     "item": ItemView,
@@ -42,6 +43,7 @@ VIEWS: dict[str, type[Any]] = {
     "stop": StopView,
     "checks": ChecksView,
     "export": ExportView,
+    "time": TimeMachineView,
 }
 ACCENT = "#1f4e79"
 ACCENT_ON_DARK = "#8ab4f8"

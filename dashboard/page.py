@@ -32,6 +32,7 @@ class Page(param.Parameterized):
     selection = param.Array(default=np.empty(0, np.int64), doc="Selected rows, int64 (n_selected,).")
     selection_name = param.String(default="", doc="Where the selection comes from, in words.")
     dark = param.Boolean(default=False, doc="Whether the theme is dark.")
+    at_label = param.Integer(default=None, allow_None=True, doc="Entries of the log that are shown; None for all.")
     wanted_row = param.Parameter(default=None, doc="(row, counter): the row that the card should show.")
 
     def __init__(self, session: LabellingSession, cards: ItemCards) -> None:

@@ -18,7 +18,8 @@ function menuEntry(entry, menu, button) {
   const isChoice = entry.checked !== undefined
   return element('button', {type: 'button', role: isChoice ? 'menuitemradio' : 'menuitem', tabindex: '-1', title: entry.title,
     'aria-checked': isChoice ? String(entry.checked) : null, disabled: Boolean(entry.disabled),
-    onclick: () => { closeMenu(menu); button.focus(); entry.run() }}, isChoice ? `${entry.checked ? '✓' : '\u2003'} ${entry.label}` : entry.label)
+    onclick: () => { closeMenu(menu); button.focus(); entry.run() }},
+    isChoice ? element('span', {class: 'menu-tick', 'aria-hidden': 'true', text: entry.checked ? '✓' : ''}) : null, entry.label)
 }
 
 function menuButton(label, attributes, entries) {

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..page import Page
 from ..session import LabellingSession
+from ..time_machine import labels_at
 from ..worker import plane_path
 from .marks import SMALL, mark
 from .raster import DARK, LIGHT, RasterScatter
@@ -42,6 +43,7 @@ class MapView(pn.viewable.Viewer):
         page.react(self._recolour, "dark")
         page.react(self._draw_selection, "selection")
         page.react(self._draw_current, "current")
+        page.react(self._draw_labelled, "at_label")
         page.watch(self.session, self._draw_labelled, "committed", "taxonomy_revision")
         page.watch(self.session, self._draw_queue, "queue")
         self._recolour()
@@ -122,8 +124,7 @@ class MapView(pn.viewable.Viewer):
         self.page.in_background(self._labelled_points, lambda data: setattr(self.labelled, "data", data))
 
     def _labelled_points(self) -> dict[str, Any]:
-        labels = self.session.all_labels()
-        rows, classes = labels.rows[-MOST_LABELLED:], labels.classes[-MOST_LABELLED:]
+        rows, classes = (values[-MOST_LABELLED:] for values in labels_at(self.page))
         taxonomy = list(self.session.workspace.taxonomy)
         rare_last = np.argsort([taxonomy[c].wanted for c in classes], kind="stable")
         rows, classes = rows[rare_last], classes[rare_last]

@@ -17,7 +17,9 @@ def width(page):
 def choose(page, *names):
     page.get_by_test_id("layout").click()
     for name in names:
-        page.get_by_role("menuitemradio", name=name).or_(page.get_by_role("menuitem", name=name)).click()
+        page.get_by_role("menuitemradio", name=name, exact=True).or_(
+            page.get_by_role("menuitem", name=name, exact=True)
+        ).click()
 
 
 def loaded_anew(page, action):
@@ -66,7 +68,7 @@ def test_views_move_close_and_come_back_while_the_item_stays(page, serve, digits
     loaded_anew(page, lambda: page.get_by_role("menuitem", name="below Item").click())
     wait_for_map(page)
     expect(page.get_by_role("button", name="Undo (z)")).to_be_visible()
-    page.get_by_role("button", name="+ Add view").first.click()
+    page.get_by_role("button", name="+ Add view").last.click()
     loaded_anew(page, lambda: page.get_by_role("menuitem", name="Metrics").click())
     expect(page.get_by_role("tab", name="Metrics", selected=True)).to_be_visible()
     expect(page.locator(CARD)).to_have_attribute("data-row", str(row))
