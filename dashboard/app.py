@@ -9,8 +9,10 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from ..layouts.schema import Layout, Node, load_layout
+from ..layouts.schema import Layout, load_layout
+from .arrangement import Arrangement
 from .components.status import Status
+from .floor_plan import FloorPlan
 from .items import ItemCards
 from .page import THREADS, Page
 from .session import LabellingSession
@@ -22,11 +24,13 @@ from .views.history import HistoryView
 from .views.item import ItemView
 from .views.map import MapView
 from .views.metrics import MetricsView
+from .views.progress import ProgressView
 from .views.raster import warm_up
 from .views.selection import SelectionView
 from .views.setup import SetupView
 from .views.stop import StopView, meter
 from .views.strategy import StrategyView
+from .views.time_machine import TimeMachineView
 
 VIEWS: dict[str, type[Any]] = {
     "item": ItemView,
@@ -34,12 +38,14 @@ VIEWS: dict[str, type[Any]] = {
     "metrics": MetricsView,
     "selection": SelectionView,
     "history": HistoryView,
+    "progress": ProgressView,
     "strategy": StrategyView,
     "audit": AuditView,
     "stop": StopView,
     "checks": ChecksView,
     "classes": ClassesView,
     "export": ExportView,
+    "time": TimeMachineView,
 }
 ACCENT = "#1f4e79"
 ACCENT_ON_DARK = "#8ab4f8"
@@ -69,20 +75,20 @@ class App:
         What is labelled; shared by all pages.
     cards
         Contents of the item cards; shared by all pages.
-    layout
-        Which views stand where.
+    arrangement
+        Which views stand where; shared by all pages.
     """
 
-    def __init__(self, session: LabellingSession, cards: ItemCards, layout: Layout) -> None:
+    def __init__(self, session: LabellingSession, cards: ItemCards, arrangement: Arrangement) -> None:
         self.session = session
-        self.layout = layout
         self.page = Page(session, cards)
+        self.plan = FloorPlan(self.page, arrangement, {name: view.title for name, view in VIEWS.items()})
         self.views: dict[str, Any] = {}
         self.status = Status(align="center")
         self.main = pmui.Column(sizing_mode="stretch_both", margin=0, styles={"height": MAIN_HEIGHT})
         self.shell = pmui.Page(
             title=f"rareloop · {session.workspace.name}",
-            header=[pmui.Row(pn.HSpacer(), self.status, sizing_mode="stretch_width")],
+            header=[pmui.Row(pn.HSpacer(), self.status, self.plan.arranger, sizing_mode="stretch_width")],
             main=[self.main],
             busy_indicator=None,
             sidebar_variant="temporary",
@@ -98,6 +104,8 @@ class App:
             session, self._show_status, "report", "round_running", "committed", "taxonomy_revision", "campaign",
             "stopping",
         )  # fmt: skip
+        self.page.watch(session, session.pace.ask, "committed", "phase")
+        self.page.watch(session.pace, self._show_status, "known")
         self._is_loaded = not self.page.is_served
         self._show_phase()
         if self.page.is_served:
@@ -155,12 +163,14 @@ class App:
             return
         wanted = [c.name for c in self.session.workspace.taxonomy if c.wanted]
         counts = self.session.found()
+        per_hour = self.session.pace.known.session.per_hour
         found = f"found {sum(counts[name] for name in wanted):,} · " if wanted else ""
         self.status.show(
             round_text=self._stage(),
             running=self.session.round_running,
             found=f"{found}{sum(counts.values()):,} labels",
             stop=meter(self.session.stopping),
+            pace="" if per_hour is None else f"{per_hour:,.0f} labels/h",
         )
 
     def _stage(self) -> str:
@@ -188,30 +198,10 @@ class App:
                 f"{n_missing:,} missing values in {n_columns:,} feature columns count as the median of their "
                 "column; the Strategy tab lists them."
             )
-        self.views = {name: VIEWS[name](self.page) for name in self.layout.root.views()}
-        return self._place(self.layout.root)
-
-    def _place(self, node: Node, **styles: str) -> pn.viewable.Viewable:
-        """Build one node of the layout; `styles` come from the container around it."""
-        style = {"min-width": "0", "min-height": "0", "overflow": "hidden", **styles}
-        if node.kind == "view":
-            return pmui.Column(self.views[node.view], sizing_mode="stretch_both", margin=0, styles=style)
-        if node.kind == "tabs":
-            tabs = [(_title(child), self._place(child)) for child in node.children]
-            return pmui.Tabs(*tabs, sizing_mode="stretch_both", margin=0, styles=style, dynamic=True)
-        total = sum(child.size for child in node.children)
-        axis = "width" if node.kind == "row" else "height"
-        across = "height" if node.kind == "row" else "width"
-        parts = [
-            self._place(child, **{axis: f"{100 * child.size / total:.3f}%", across: "100%"})
-            for child in node.children
-        ]
-        box = pmui.Row if node.kind == "row" else pmui.Column
-        return box(*parts, sizing_mode="stretch_both", margin=0, styles=style)
-
-
-def _title(node: Node) -> str:
-    return str(VIEWS[node.view].title) if node.kind == "view" else " / ".join(node.views())
+        if self.plan.arrangement.note:
+            self.page.tell(self.plan.arrangement.note, kind="warning")
+        self.views = {name: VIEWS[name](self.page) for name in self.plan.root.views()}
+        return self.plan.build(self.views)
 
 
 def read_layout(name_or_path: str) -> Layout:

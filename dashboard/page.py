@@ -38,6 +38,7 @@ class Page(param.Parameterized):
     worklist = param.Parameter(
         default=None, doc="(rows, words, counter): items to go through on the card before the queue."
     )
+    at_label = param.Integer(default=None, allow_None=True, doc="Entries of the log that are shown; None for all.")
     wanted_row = param.Parameter(default=None, doc="(row, counter): the row that the card should show.")
 
     def __init__(self, session: LabellingSession, cards: ItemCards) -> None:

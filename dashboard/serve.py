@@ -17,7 +17,8 @@ from tornado.web import StaticFileHandler
 from ..data.errors import InputError
 from ..layouts.schema import Layout
 from . import certificates, images
-from .app import App
+from .app import VIEWS, App
+from .arrangement import Arrangement
 from .items import ItemCards
 from .session import LabellingSession
 from .unsent import send_what_is_left
@@ -95,9 +96,10 @@ def page_factory(session: LabellingSession, layout: Layout) -> Callable[[], pn.v
     pn.extension("tabulator", notifications=True, reconnect=True)
     send_what_is_left()
     cards = ItemCards(session.workspace)
+    arrangement = Arrangement(session, layout, VIEWS)
 
     def make() -> pn.viewable.Viewable:
-        return App(session, cards, layout).__panel__()
+        return App(session, cards, arrangement).__panel__()
 
     return make
 

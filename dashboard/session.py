@@ -29,6 +29,8 @@ from .audits import Auditor
 from .campaigns import Campaigner, Hooks
 from .distances import keep_metric
 from .jobs import Jobs
+from .log_columns import LogColumns
+from .pace_meter import PaceMeter
 from .pool_scores import PoolScores
 from .queue import SEALED, Queued, queue_of, random_queue, records_of, restored, skipped_queue
 from .reasons import AUDIT, CAMPAIGN, DUPLICATE, OPENED, array_columns
@@ -97,6 +99,8 @@ class LabellingSession(param.Parameterized):
         self.jobs = Jobs()
         self.scores = PoolScores(self)
         self.reports: list[dict[str, Any]] = []
+        self.columns = LogColumns(workspace)
+        self.pace = PaceMeter(workspace, self.columns, self.annotator)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="label log")
         self._lock = threading.RLock()
         self._asked_by: dict[int, Queued] = {}
@@ -458,6 +462,11 @@ class LabellingSession(param.Parameterized):
         self.workspace.save()
         if changes:
             self.start_round()
+
+    def keep(self, **settings: Any) -> Future[None]:
+        """Store settings that no round depends on, in the writer thread: a slow disk holds up no page."""
+        self.workspace.settings.update(settings)
+        return self._writer.submit(self._guarded, self.workspace.save)
 
     def change_classes(self, changes: Sequence[Change | TakeBack]) -> Future[list[Event]]:
         """Store changes of the classes in one transaction, and go on with the classes as they are then.

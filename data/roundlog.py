@@ -120,6 +120,12 @@ class RoundLog(Store):
             rows = connection.execute(sa.select(ROUNDS).order_by(ROUNDS.c.number)).mappings().all()
         return [_from_row(row) for row in rows]
 
+    def moments(self) -> dict[int, datetime]:
+        """When each round was stored, by its number."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(ROUNDS.c.number, ROUNDS.c.created_at)).all()
+        return {number: from_microseconds(moment) for number, moment in rows}
+
     def newest(self) -> RoundRecord | None:
         """The newest round with its queries, or None before the first."""
         with self._engine.connect() as connection:

@@ -47,6 +47,7 @@ def statement(
         "status": status,
         "headline": headline,
         "sentences": sentences,
+        "pace": _of_pace(pace) if pace.n_queries else "",
         "class": class_name,
         "target": target,
         "n_audited": n_audited,

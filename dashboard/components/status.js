@@ -15,10 +15,11 @@ export function render({model}) {
   const round = badge('round', 'The round whose ranking is shown')
   const found = badge('found', 'Labels of the classes that are looked for, and all labels')
   const stop = badge('stop-meter', 'The share of the class that has been found for certain, see the Stop tab')
-  bar.append(found, stop, round, saved)
+  const pace = badge('pace', 'Labels an hour in this session, without pauses, see the Progress tab')
+  bar.append(found, stop, pace, round, saved)
   let pending = 0
   let late = false
-  let state = {round: '', running: false, found: '', stop: ''}
+  let state = {round: '', running: false, found: '', stop: '', pace: ''}
   const paint = () => {
     saved.textContent = !state.round ? '' : pending ? (late ? `${pending} not saved` : 'saving…') : 'saved ✓'
     saved.classList.toggle('bad', late)
@@ -26,6 +27,7 @@ export function render({model}) {
     round.classList.toggle('running', state.running)
     found.textContent = state.found
     stop.textContent = state.stop
+    pace.textContent = state.pace || ''
   }
   const onStatus = (event) => { ({pending, late} = event.detail); paint() }
   window.addEventListener('rareloop:status', onStatus)

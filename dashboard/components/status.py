@@ -19,9 +19,11 @@ class Status(JSComponent):
         super().__init__(**params)
         self._state: dict[str, Any] = {}
 
-    def show(self, *, round_text: str = "", running: bool = False, found: str = "", stop: str = "") -> None:
-        """Show which round ranked the queue, whether one is under way, what is found, and how sure that is."""
-        self._state = {"round": round_text, "running": running, "found": found, "stop": stop}
+    def show(
+        self, *, round_text: str = "", running: bool = False, found: str = "", stop: str = "", pace: str = ""
+    ) -> None:
+        """Show which round ranked the queue, whether one is under way, what is found, how surely and how fast."""
+        self._state = {"round": round_text, "running": running, "found": found, "stop": stop, "pace": pace}
         self._send_msg(self._state)
 
     def _handle_msg(self, data: Any) -> None:

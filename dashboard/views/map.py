@@ -94,6 +94,7 @@ class MapView(pn.viewable.Viewer):
         page.react(self._recolour, "dark")
         page.react(self._draw_selection, "selection")
         page.react(lambda: self._each(MapPanel.draw_current), "current")
+        page.react(lambda: self._each(MapPanel.draw_labelled), "at_label")
         page.watch(session, lambda: self._each(MapPanel.draw_labelled), "committed", "taxonomy_revision")
         page.watch(session, lambda: self._each(MapPanel.draw_queue), "queue")
         page.watch(session, self._round_ended, "report")

@@ -16,6 +16,7 @@ from ...data.errors import InputError
 from ..components.map_bar import MapHead
 from ..page import Page
 from ..session import LabellingSession
+from ..time_machine import labels_at
 from .map_axes import is_projection, partner
 from .map_colours import CLASS, DENSITY, Coloured, choices, coloured, kind_of
 from .map_legend import Entry, Legend
@@ -193,8 +194,7 @@ class MapPanel:
 
     def _labelled_points(self) -> dict[str, Any]:
         x, y = self.x, self.y
-        labels = self.session.all_labels()
-        rows, classes = labels.rows[-MOST_LABELLED:], labels.classes[-MOST_LABELLED:]
+        rows, classes = (values[-MOST_LABELLED:] for values in labels_at(self.page))
         taxonomy = list(self.session.workspace.taxonomy)
         rare_last = np.argsort([taxonomy[c].wanted for c in classes], kind="stable")
         rows, classes = rows[rare_last][: len(x)], classes[rare_last][: len(x)]

@@ -10,7 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rareloop.layouts.schema import LayoutError, layout_names, load_layout
 
-VIEWS = {"item", "map", "metrics", "history", "selection", "strategy", "audit", "stop", "checks", "export"}
+VIEWS = {
+    "item",
+    "map",
+    "metrics",
+    "history",
+    "selection",
+    "strategy",
+    "audit",
+    "stop",
+    "checks",
+    "export",
+    "progress",
+    "time",
+}
 
 
 def write(folder: Path, text: str) -> Path:
@@ -26,12 +39,12 @@ def test_every_layout_that_is_shipped_can_be_read():
 
 
 def test_a_layout_of_the_users_own_is_read_with_its_sizes(tmp_path):
-    path = write(tmp_path, "arrange:\n  row:\n    - {view: item, size: 3}\n    - tabs: [map, history]\n")
+    path = write(tmp_path, "arrange:\n  row:\n    - {view: item, size: 3}\n    - tabs: [metrics, history]\n")
     layout = load_layout(path, VIEWS)
     assert layout.name == "mine"
     assert layout.root.kind == "row"
     assert [child.size for child in layout.root.children] == [3.0, 1.0]
-    assert layout.root.views() == ["item", "map", "history"]
+    assert layout.root.views() == ["item", "metrics", "history"]
 
 
 @pytest.mark.parametrize(
@@ -41,6 +54,19 @@ def test_a_layout_of_the_users_own_is_read_with_its_sizes(tmp_path):
         ("arrange: {row: [item, item]}", "shows the view 'item' twice"),
         ("arrange: {row: []}", "without a list"),
         ("arrange: {row: [item], column: [map]}", "exactly one of"),
+        (
+            "arrange: {row: [item, {column: [map, {tabs: [history, nothing]}]}]}",
+            "arrange.row[2].column[2].tabs[2], names",
+        ),
+        ("arrange: {row: [item], width: 3}", "has an unknown key 'width'"),
+        ("arrange: {row: [item, {tabs: [map, history]}]}", "needs a place of its own"),
+        ("arrange: {row: [item, {tabs: [{row: [map]}]}]}", "only names of views"),
+        ("arrange: {tabs: [item, history], open: stop}", "opens the tab 'stop'"),
+        ("arrange: {row: [{view: item, size: true}]}", "size True"),
+        ("arrange: {row: [[item]]}", "at arrange.row[1], has ['item']"),
+        ("arrange: " + 20 * "{row: [" + "item" + 20 * "]}", "nested too deeply"),
+        ("arrange: item\nname: 3", "has 3 as 'name'"),
+        ("arrange: item\n1: 3", "unknown entry '1'"),
         ("arrange: {row: [{view: item, size: 0}]}", "size 0"),
         ("arrange: {row: [{view: item, size: wide}]}", "size 'wide'"),
         ("arrange: {row: [3]}", "has 3 where"),

@@ -1,0 +1,157 @@
+"""Builds a page's places from the layout in use, and takes what the user changes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from ..data.errors import InputError
+from ..layouts.schema import ALONE, LayoutError, Node
+from ..layouts.tree import add, close, move, open_tab, places, takes_tabs
+from .arrangement import Arrangement
+from .components.arranger import Arranger
+from .components.places import Place, Split
+from .page import Page
+
+CARD = "item"  # the view that cannot be closed, and that focus mode leaves
+FILLS = {"min-width": "0", "min-height": "0", "overflow": "hidden"}
+
+
+class FloorPlan:
+    """The places of one page.
+
+    Sizes change in the browser alone. When views come, go or move, the change is kept and the page is loaded
+    anew with the same item on the card: plots that are put into a page being shown may not build.
+
+    Parameters
+    ----------
+    titles
+        What each view is called, by name.
+    """
+
+    def __init__(self, page: Page, arrangement: Arrangement, titles: Mapping[str, str]) -> None:
+        self.page = page
+        self.arrangement = arrangement
+        self.titles = titles
+        self.root = arrangement.layout.root
+        self.arranger = Arranger(self._on_arranger, align="center")
+
+    def build(self, views: Mapping[str, Any]) -> pn.viewable.Viewable:
+        """The places with the views, by name, in them."""
+        self._show_menu()
+        return self._part(self.root, (), views)
+
+    # ---- building ----------------------------------------------------------------------------------
+
+    def _part(self, node: Node, path: tuple[int, ...], views: Mapping[str, Any]) -> pn.viewable.Viewable:
+        if node.kind in ("view", "tabs"):
+            return self._place(node, views)
+        total = sum(child.size for child in node.children)
+        names = [child.views() for child in node.children]
+        return Split(
+            lambda sizes: self.arrangement.resize(path, sizes),
+            parts=[self._part(child, (*path, i), views) for i, child in enumerate(node.children)],
+            sizes=[100.0 * child.size / total for child in node.children],
+            names=[", ".join(self.titles[name] for name in inside) for inside in names],
+            axis=node.kind,
+            card=next((i for i, inside in enumerate(names) if CARD in inside), -1),
+            sizing_mode="stretch_both",
+            margin=0,
+        )
+
+    def _place(self, node: Node, views: Mapping[str, Any]) -> Place:
+        inside = node.views()
+        others = [place for place in places(self.root) if place is not node]
+        return Place(
+            self._on_place,
+            body=self._tabs(node, views) if node.kind == "tabs" else self._filled(views[node.view]),
+            views=[self._named(name) | {"alone": name in ALONE, "closable": name != CARD} for name in inside],
+            others=[
+                {
+                    "name": place.views()[0],
+                    "title": ", ".join(self.titles[name] for name in place.views()[:3])
+                    + (" …" if len(place.views()) > 3 else ""),
+                    "tabs": takes_tabs(place),
+                }
+                for place in others
+            ],
+            addable=[self._named(name) for name in self.titles if name not in self.root.views()],
+            sizing_mode="stretch_both",
+            margin=0,
+        )
+
+    def _tabs(self, node: Node, views: Mapping[str, Any]) -> pmui.Tabs:
+        names = node.views()
+        tabs = pmui.Tabs(
+            *((self.titles[name], self._filled(views[name])) for name in names),
+            active=names.index(node.open) if node.open else 0,
+            sizing_mode="stretch_both",
+            margin=0,
+            styles=FILLS,
+            dynamic=True,
+        )
+        tabs.param.watch(lambda event: self._opened(names[event.new]), "active")
+        return tabs
+
+    def _filled(self, view: Any) -> pn.viewable.Viewable:
+        return pmui.Column(view, sizing_mode="stretch_both", margin=0, styles=FILLS)
+
+    def _named(self, name: str) -> dict[str, Any]:
+        return {"name": name, "title": self.titles[name]}
+
+    # ---- what the user does ------------------------------------------------------------------------
+
+    def _opened(self, name: str) -> None:
+        root = self.arrangement.layout.root
+        if name in root.views():
+            self.arrangement.change(open_tab(root, name))
+
+    def _on_place(self, message: dict[str, Any]) -> None:
+        root, view = self.arrangement.layout.root, str(message.get("view"))
+        to, side = str(message.get("to") or ""), str(message.get("side") or "")
+        known = root.views()
+        if message["type"] == "add" and view in self.titles and view not in known and to in known:
+            self._rebuild(add(root, view, to))
+        elif message["type"] == "close" and view in known and view != CARD:
+            self._rebuild(close(root, view))
+        elif message["type"] == "move" and view in known and to in known:
+            self._rebuild(move(root, view, to, side))
+        else:
+            self.page.tell("Another tab has changed the layout: reload the page.")
+
+    def _on_arranger(self, message: dict[str, Any]) -> None:
+        kind, name = message.get("type"), str(message.get("name") or "")
+        try:
+            if kind == "hello" and isinstance(message.get("row"), int):
+                self._reopen(message["row"])
+            elif kind == "choose":
+                self.arrangement.choose(name)
+                self._reload()
+            elif kind == "save":
+                self.arrangement.save(name)
+                self.page.tell(f"The layout is saved as '{name}'.")
+                self._show_menu()
+            elif kind == "delete":
+                self.arrangement.delete(name)
+                self.page.tell(f"The layout '{name}' is deleted.")
+                self._show_menu()
+        except (InputError, LayoutError) as error:
+            self.page.tell(str(error), kind="error")
+
+    def _rebuild(self, root: Node) -> None:
+        self.arrangement.change(root)
+        self._reload()
+
+    def _reload(self) -> None:
+        self.page.hop(lambda: self.arranger.reload(self.page.current))
+
+    def _reopen(self, row: int) -> None:
+        if 0 <= row < self.page.session.workspace.table.n_rows:
+            self.page.open(row)
+
+    def _show_menu(self) -> None:
+        arrangement = self.arrangement
+        self.arranger.show(arrangement.layout.name, arrangement.shipped(), arrangement.yours())

@@ -1,0 +1,185 @@
+"""The label log as columns of numbers, kept up to date, so that whole logs can be counted in milliseconds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.events import PROPAGATED, STATUS, STEPS, Action, Event
+from ..data.labels import LabelLog
+from ..data.workspace import Workspace
+
+ACTIONS = tuple(Action)
+CODE = {action: code for code, action in enumerate(ACTIONS)}
+IS_DECISION = np.array([action in STATUS for action in ACTIONS])
+IS_LABEL = np.array([STATUS.get(action) == "labelled" for action in ACTIONS])
+NOT_BY_HAND = ("table", PROPAGATED)  # inputs of labels that nobody gave one by one
+DTYPES: dict[str, type] = {
+    "at": np.float64,
+    "action": np.int8,
+    "row": np.int64,
+    "label": np.int32,
+    "annotator": np.int32,
+    "dwell": np.float32,
+    "by_hand": np.bool_,
+    "target": np.int64,
+    "undoes": np.bool_,
+}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The events of a log in their order, a column each, ``(n_events,)``.
+
+    Attributes
+    ----------
+    at
+        Seconds since 1970, UTC; float64.
+    action
+        Place in `ACTIONS`.
+    row
+        Of the item; -1 where the event is of no item of the table.
+    label, annotator
+        Places in `labels` and `annotators`; -1 for no label.
+    dwell
+        Seconds for which the item was looked at; NaN where it is not known.
+    by_hand
+        Whether a person gave this one answer: not imported, nor given to many items in one step.
+    target, undoes
+        Of an undo or redo that had an effect: the place of its answer, and which of both it was; -1 else.
+    """
+
+    at: NDArray[np.float64]
+    action: NDArray[np.int8]
+    row: NDArray[np.int64]
+    label: NDArray[np.int32]
+    annotator: NDArray[np.int32]
+    dwell: NDArray[np.float32]
+    by_hand: NDArray[np.bool_]
+    target: NDArray[np.int64]
+    undoes: NDArray[np.bool_]
+    labels: tuple[str, ...] = ()
+    annotators: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def first(self, n: int) -> Columns:
+        """The first n events, without copying them."""
+        return Columns(
+            **{name: getattr(self, name)[:n] for name in DTYPES}, labels=self.labels, annotators=self.annotators
+        )
+
+    def undone(self) -> NDArray[np.bool_]:
+        """Whether each event has been taken back, bool ``(n_events,)``."""
+        undone = np.zeros(len(self), bool)
+        steps = np.flatnonzero(self.target >= 0)
+        undone[self.target[steps]] = self.undoes[steps]  # of several steps on one answer, the last one counts
+        return undone
+
+    def deciding(self) -> NDArray[np.int64]:
+        """The places of the answers in force, one for each answered item, in the order of the log."""
+        decisions = np.flatnonzero(IS_DECISION[self.action] & ~self.undone() & (self.row >= 0))
+        if not len(decisions):
+            return decisions
+        rows, items = self.row[decisions], int(self.row[decisions].max()) + 1
+        if items > 16 * len(self):  # few answers in a large table
+            _, rows = np.unique(rows, return_inverse=True)
+            items = int(rows.max()) + 1
+        last = np.full(items, -1, np.int64)
+        last[rows] = decisions
+        return np.sort(last[last >= 0])
+
+    def labelled(self) -> NDArray[np.int64]:
+        """The places of the labels in force, one for each labelled item, in the order of the log."""
+        deciding = self.deciding()
+        return deciding[IS_LABEL[self.action[deciding]]]
+
+
+class LogColumns:
+    """Keeps the columns of a workspace's log; each call of `now` takes in what is new. For any thread."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._lock = threading.Lock()
+        self._forget()
+
+    def now(self) -> Columns:
+        """The columns of all events so far; reads the new ones from the disk."""
+        with self._lock:
+            log = self.workspace.log
+            if log is not self._log:
+                self._forget()
+                self._log = log
+            fresh = log.events(offset=self._n)
+            if fresh:
+                self._take(fresh, log)
+            columns: dict[str, Any] = {name: values[: self._n] for name, values in self._values.items()}
+            return Columns(**columns, labels=tuple(self._labels), annotators=tuple(self._annotators))
+
+    def _forget(self) -> None:
+        self._log: LabelLog | None = None
+        self._n = 0
+        self._values = {name: np.empty(0, dtype) for name, dtype in DTYPES.items()}
+        self._seq = np.empty(0, np.int64)
+        self._labels: dict[str, int] = {}
+        self._annotators: dict[str, int] = {}
+        self._undone: dict[int, set[int]] = {}  # annotator → answers that a redo would bring back
+        self._all_undone: set[int] = set()
+
+    def _take(self, fresh: Sequence[Event], log: LabelLog) -> None:
+        n, new = self._n, len(fresh)
+        self._reserve(n + new)
+        labels, annotators = self._labels, self._annotators
+        own = {
+            "at": [event.created_at.timestamp() for event in fresh],
+            "action": [CODE[event.action] for event in fresh],
+            "label": [-1 if e.label is None else labels.setdefault(e.label, len(labels)) for e in fresh],
+            "annotator": [annotators.setdefault(e.annotator, len(annotators)) for e in fresh],
+            "dwell": [np.nan if e.dwell_ms is None else e.dwell_ms / 1000 for e in fresh],
+            "by_hand": [e.input not in NOT_BY_HAND and e.bulk is None for e in fresh],
+            "row": self.workspace.ids.find([event.item_id for event in fresh]),
+            "target": -1,
+            "undoes": False,
+        }
+        for name, values in own.items():
+            self._values[name][n : n + new] = values
+        self._seq[n : n + new] = [event.seq for event in fresh]
+        self._n += new
+        state = log.state()
+        for place, event in enumerate(fresh, n):
+            if event.action in STEPS:
+                self._step(
+                    place, event, int(np.searchsorted(self._seq[: self._n], state.event(str(event.target)).seq))
+                )
+            else:
+                self._undone.pop(annotators[event.annotator], None)
+
+    def _step(self, place: int, event: Event, target: int) -> None:
+        """Note an undo or redo with an effect: an answer since has ended the redo, as in `LogState`."""
+        undone = self._undone.setdefault(int(self._values["annotator"][target]), set())
+        undoes = event.action == Action.UNDO
+        if undoes == (target in self._all_undone) or (not undoes and target not in undone):
+            return
+        for targets in (undone, self._all_undone):
+            (targets.add if undoes else targets.discard)(target)
+        self._values["target"][place], self._values["undoes"][place] = target, undoes
+
+    def _reserve(self, n: int) -> None:
+        """Make room; what was given out before keeps the old arrays."""
+        if n <= len(self._seq):
+            return
+        room = max(n, 2 * len(self._seq), 1024)
+
+        def grown(values: NDArray[Any]) -> NDArray[Any]:
+            larger = np.empty(room, values.dtype)
+            larger[: self._n] = values[: self._n]
+            return larger
+
+        self._values = {name: grown(values) for name, values in self._values.items()}
+        self._seq = grown(self._seq)

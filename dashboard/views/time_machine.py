@@ -1,0 +1,172 @@
+"""Back in time: the counts, the estimates and the map as of an earlier entry of the label log."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import numpy as np
+import panel as pn
+import panel_material_ui as pmui
+
+from ..log_columns import Columns
+from ..page import Page
+from ..session import LabellingSession
+from ..time_machine import Moment, found_over_log, moment
+from .charts import nothing, short, thinned, up_to
+from .drawing import REFERENCE, Axis, Drawing, Line, Point, Words, picture
+from .estimates_table import Look, estimates_table, looks
+from .marks import mark
+
+NOTHING_YET = "The log has no entry yet: there is no past to go back to."
+NOW = "This is now. Move the slider to see the counts, the estimates and the map as they were."
+NO_ROUND = "No round was ready then."
+
+
+class TimeMachineView(pn.viewable.Viewer):
+    """A slider over the log, with counts and estimates on the left and what was found on the right.
+
+    The card is not affected: answers are given for now.
+    """
+
+    title = "Time machine"
+
+    def __init__(self, page: Page) -> None:
+        super().__init__()
+        self.page = page
+        self.session: LabellingSession = page.session
+        self._busy = self._again = self._follows = False
+        self.slider = pmui.IntSlider(
+            label="Entries of the log", value=0, start=0, end=1, sizing_mode="stretch_width", margin=(4, 20),
+            disabled=True,
+        )  # fmt: skip
+        self.back = pmui.Button(
+            label="Back to now", size="small", variant="outlined", disabled=True, margin=(10, 10)
+        )
+        self.banner = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10))
+        self.table = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10))
+        self.chart = pn.pane.HTML("", sizing_mode="stretch_both", min_height=120, margin=0)
+        self.slider.param.watch(lambda event: self._moved(event.new), "value")
+        self.back.on_click(lambda _: setattr(page, "at_label", None))
+        page.react(self._refresh, "at_label", "dark")
+        page.watch(self.session, self._refresh, "committed", "estimates", "taxonomy_revision")
+        page.when_shown(self._refresh)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        left = pmui.Column(
+            self.banner, self.table, sizing_mode="stretch_both", margin=0,
+            styles={"width": "52%", "min-width": "0", "height": "100%", "overflow": "auto"},
+        )  # fmt: skip
+        right = pmui.Column(
+            self.chart, sizing_mode="stretch_both", margin=0,
+            styles={"width": "48%", "min-width": "0", "height": "100%"},
+        )  # fmt: skip
+        return pmui.Column(
+            pmui.Row(self.slider, self.back, sizing_mode="stretch_width", margin=0),
+            pmui.Row(left, right, sizing_mode="stretch_both", margin=0, styles={"min-height": "0"}),
+            sizing_mode="stretch_both",
+            margin=0,
+            styles={"min-height": "0"},
+        )
+
+    # ---- the slider --------------------------------------------------------------------------------
+
+    def _moved(self, n: int) -> None:
+        if self._follows:
+            return  # set by this view
+        self.page.at_label = None if n >= self.slider.end else int(n)
+
+    def _follow(self, known: Moment) -> None:
+        """Move the slider to where the page is."""
+        self._follows = True
+        try:
+            self.slider.param.update(
+                end=max(known.n_events, 1),
+                value=known.n if self.page.at_label is not None else max(known.n_events, 1),
+                disabled=not known.n_events,
+            )
+        finally:
+            self._follows = False
+        self.back.disabled = self.page.at_label is None
+
+    # ---- drawing -----------------------------------------------------------------------------------
+
+    def _refresh(self) -> None:
+        """Count in a thread; while it counts, only the newest place of the slider waits."""
+        if self._busy:
+            self._again = True
+            return
+        self._busy, self._again = True, False
+        self.page.in_background(self._known, self._take)
+
+    def _known(self) -> tuple[Moment, Drawing] | Exception:
+        try:
+            session, columns = self.session, self.session.columns.now()
+            n = len(columns) if self.page.at_label is None else self.page.at_label
+            names = session.workspace.taxonomy.names
+            known = moment(columns, n, names, list(session.reports), session.workspace.rounds.moments())
+            return known, discovery(columns, known, looks(session.workspace.taxonomy))
+        except Exception as error:
+            return error
+
+    def _take(self, result: tuple[Moment, Drawing] | Exception) -> None:
+        self._busy = False
+        if self._again:
+            self._refresh()
+        elif isinstance(result, Exception):
+            self.page.complain(result)
+        else:
+            self._show(*result)
+
+    def _show(self, known: Moment, drawing: Drawing) -> None:
+        self._follow(known)
+        is_past = self.page.at_label is not None
+        text = f"<b>{as_of(known)}</b>" if is_past else (NOW if known.n_events else NOTHING_YET)
+        report = known.report if is_past else self.session.report
+        estimates = (report.get("estimates") if is_past else self.session.estimates) or {}
+        number = report.get("round")
+        round_text = NO_ROUND if number is None else f"Estimates of round {number}."
+        self.banner.object = (
+            f'<div role="status" data-testid="time-banner" style="font-size:13px">{text}<br>{round_text}</div>'
+        )
+        classes = looks(self.session.workspace.taxonomy)
+        self.table.object = estimates_table(classes, estimates, known.counts, self.page.dark)
+        self.chart.object = picture(drawing, self.page.dark)
+
+
+def as_of(known: Moment) -> str:
+    """Where one is in the log, in words."""
+    when = "" if known.at is None else f", {known.at:%Y-%m-%d %H:%M:%S} UTC"
+    return escape(
+        f"As of label {known.n_labels:,} of {known.n_labels_now:,} (entry {known.n:,} of {known.n_events:,}{when})"
+    )
+
+
+def discovery(columns: Columns, known: Moment, classes: list[Look]) -> Drawing:
+    """What was found of the wanted classes over the log, and a line where one is."""
+    end = max(known.n_events, 1)
+    x = Axis("entries of the log", (-0.02 * end, 1.24 * end))
+    wanted = [look for look in classes if look.wanted]
+    curves = {look: found_over_log(columns, look.name) for look in wanted}
+    highest = max((int(found[-1]) for _, found in curves.values()), default=0)
+    y = Axis("found", up_to(max(highest, 1)))
+    if not known.n_events or not wanted:
+        return nothing(x, y, NOTHING_YET if wanted else "No class is looked for: choose one in the Strategy tab.")
+    lines, points, words, said = [Line((known.n, known.n), y.span, REFERENCE, 2, "dashed")], [], [], []
+    for look, (entries, found) in curves.items():
+        then = int(np.searchsorted(entries[1:-1], known.n, side="right"))
+        kept = thinned(range(len(entries)), 400)
+        lines.append(Line(*_steps(entries[kept].tolist(), found[kept].tolist()), look.colour))
+        tip = f"{look.name}: {then:,} found by entry {known.n:,}"
+        points.append(Point(known.n, then, look.colour, mark(look.index).marker, 10, tip))
+        words.append(Words(end, int(found[-1]), f"  {short(look.name)}"))
+        said.append(tip)
+    text = f"Found over the log. {'; '.join(said)}."
+    return Drawing(x, y, text, lines=tuple(lines), points=tuple(points), words=tuple(words))
+
+
+def _steps(entries: list[int], found: list[int]) -> tuple[list[Any], list[Any]]:
+    """A curve that rises where something was found, and not before."""
+    x = [entries[0], *(value for entry in entries[1:] for value in (entry, entry))]
+    y = [value for count in found[:-1] for value in (count, count)]
+    return x, [*y, found[-1]]
