@@ -26,6 +26,7 @@ from ..data.workspace import Workspace
 from ..strategies.rounds import Labels, RoundSettings
 from .audits import Auditor
 from .campaigns import Campaigner, Hooks
+from .cards import CardRunner
 from .distances import keep_metric
 from .queue import SEALED, Queued, queue_of, random_queue, records_of, restored, skipped_queue
 from .reasons import AUDIT, CAMPAIGN, DUPLICATE, OPENED, array_columns
@@ -89,6 +90,7 @@ class LabellingSession(param.Parameterized):
         self.annotator = annotator or getpass.getuser()
         self.worker = Worker(workspace.folder)
         self.reports: list[dict[str, Any]] = []
+        self.card: CardRunner | None = None  # the user's own
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="label log")
         self._lock = threading.RLock()
         self._asked_by: dict[int, Queued] = {}
@@ -349,6 +351,7 @@ class LabellingSession(param.Parameterized):
             created_at=datetime.now(UTC),
             dwell_ms=int(dwell) if isinstance(dwell, int | float) and math.isfinite(dwell) else None,
             input=str(decision.get("input") or "api"),
+            suggestion_shown=shown if isinstance(shown := decision.get("suggestion_shown"), bool) else None,
             **asked,
         )
 

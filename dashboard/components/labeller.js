@@ -50,9 +50,9 @@ class Surface {
     this.noteDialog = this.dialog('Note on this item', this.noteText, 'Save note', () => this.saveNote())
     this.root = element('section', {class: 'surface', 'aria-label': 'Labelling'},
       this.banner,
-      element('header', {}, this.heading, this.badge),
-      this.notice, this.card.why, this.answer, this.card.body, this.suggestion, this.classes, this.actions,
-      this.live, this.sheet, this.noteDialog)
+      element('header', {}, this.heading, this.badge, this.card.tools),
+      this.notice, this.card.why, this.answer, this.card.body, this.card.near, this.suggestion, this.classes, this.actions,
+      this.live, this.sheet, this.noteDialog, this.card.menu, this.card.enlarged)
   }
 
   action(name, key, title, run) {
@@ -72,7 +72,7 @@ class Surface {
 
   keySheet() {
     const rows = [['space', 'skip: later'], ['u', 'unsure: looked, cannot say'], ['f', 'flag: bad data'],
-      ['Enter', 'accept the suggestion'], ['n', 'note'], ['w', 'why this item: show more, or less'], ['z', 'undo'], ['Shift z', 'redo'], ['?', 'this sheet'],
+      ['Enter', 'accept the suggestion'], ['n', 'note'], ...this.card.keys(), ['w', 'why this item: show more, or less'], ['z', 'undo'], ['Shift z', 'redo'], ['?', 'this sheet'],
       ['Esc', 'close a dialog']]
     this.sheetClasses = element('tbody')
     const table = element('table', {}, this.sheetClasses, element('tbody', {}, ...rows.map(([key, what]) => this.keyRow(key, what))))
@@ -127,7 +127,7 @@ class Surface {
       return
     }
     this.heading.textContent = item.id
-    const likely = entry.suggested ? `Most likely ${entry.suggested} (${entry.suggested_probability.toFixed(2)})` : ''
+    const likely = this.card.suggestion(entry) ? `Most likely ${entry.suggested} (${entry.suggested_probability.toFixed(2)})` : ''
     this.suggestion.replaceChildren(...(likely ? [likely + ' ', element('kbd', {text: 'Enter'}), ' accepts'] : []))
     this.paintBadge()
     this.paintAnswer()
@@ -159,7 +159,7 @@ class Surface {
     for (const button of this.classes.children) {
       const pressed = Boolean(said && state.label === button.dataset.class)
       button.setAttribute('aria-pressed', String(pressed))
-      button.classList.toggle('suggested', Boolean(this.current && this.current.suggested === button.dataset.class && !said))
+      button.classList.toggle('suggested', Boolean(this.card.suggestion(this.current) === button.dataset.class && !said))
     }
   }
 
@@ -175,11 +175,13 @@ class Surface {
   // ---- the queue ------------------------------------------------------------------------------
 
   receive(message) {
+    if (message.card) this.card.configure(message.card)
     if (message.items) for (const item of message.items) this.items.set(item.row, item)
     if (message.counts) { this.counts = message.counts; this.nLabels = message.n_labels; this.paintCounts() }
     if (message.n_duplicates != null) { this.nDuplicates = message.n_duplicates; this.paintNotice() }
     const handle = {queue: () => this.takeQueue(message), saved: () => this.acknowledge(message),
-      refused: () => this.refused(message), show: () => this.show(message.entry), gone: () => this.drop(message.rows)}[message.type]
+      refused: () => this.refused(message), show: () => this.show(message.entry), gone: () => this.drop(message.rows),
+      near: () => this.card.takeNear(message), card: () => this.paintItem()}[message.type]
     if (handle) handle()
   }
 
@@ -240,6 +242,7 @@ class Surface {
     if (!entry || !this.items.has(entry.row)) return
     this.refusal = ''
     const decision = {event_id: newId(), row: entry.row, action, label, note, input, round: entry.round ?? null,
+      suggestion_shown: this.card.shown(entry),
       dwell_ms: Math.round(performance.now() - this.shownAt)}
     this.outbox.add(decision)
     if (action === 'note') entry.state = {...(entry.state || {}), note}
@@ -249,7 +252,8 @@ class Surface {
   }
 
   accept() {
-    if (this.current && this.current.suggested) this.decide('label', this.current.suggested)
+    const suggested = this.card.suggestion(this.current)
+    if (suggested) this.decide('label', suggested)
   }
 
   step(which) { this.tell({type: which, event_id: newId()}) }
@@ -290,7 +294,7 @@ class Surface {
 
   onKey(event) {
     if (event.repeat || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return
-    if (this.sheet.open || this.noteDialog.open) return
+    if (this.root.querySelector('dialog[open]')) return
     const target = event.composedPath()[0]
     if (isTyping(target)) return
     const cls = this.model.classes.find((candidate) => candidate.key === event.key)
@@ -301,7 +305,7 @@ class Surface {
   }
 
   commands() {
-    return {' ': () => this.decide('skip'), u: () => this.decide('unsure'), f: () => this.decide('flag'),
+    return {...this.card.commands(), ' ': () => this.decide('skip'), u: () => this.decide('unsure'), f: () => this.decide('flag'),
       Enter: () => this.accept(), n: () => this.writeNote(),
       w: () => this.card.toggleWhy(), z: () => this.step('undo'), Z: () => this.step('redo'),
       '?': () => this.sheet.showModal()}
