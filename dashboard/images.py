@@ -113,6 +113,8 @@ def browser_ready(content: bytes, where: str) -> tuple[bytes, str]:
             target = io.BytesIO()
             picture.convert("RGB").save(target, "PNG")
             return target.getvalue(), "image/png"
+    except InputError:
+        raise
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{where}: the picture is in no format that can be shown") from error
 
