@@ -88,8 +88,8 @@ def _read_inside(root: Path, name: str, where: str) -> bytes:
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"{where}: the picture '{name}' is larger than {LARGEST_FILE // 2**20} MiB")
         return path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no such name"
+    except OSError as error:
+        reason = error.strerror
         raise InputError(f"{where}: the picture '{name[:80]}' cannot be read ({reason})") from error
 
 

@@ -92,11 +92,10 @@ class Card {
 
   paintNear(entry) {
     const known = entry && this.nearest && this.nearest.row === entry.row ? this.nearest : null
-    const group = (title, found) => found.length
-      ? [element('span', {class: 'of', text: title}), ...found.map((one) => this.neighbour(one))] : []
+    const line = (title, found) => found.length
+      ? element('div', {class: 'line'}, element('span', {class: 'of', text: title}), ...found.map((one) => this.neighbour(one))) : null
     this.near.replaceChildren(...(known
-      ? [...group('Nearest, labelled', known.labelled), ...group('not yet', known.unlabelled)] : []))
-    this.near.scrollLeft = 0
+      ? [line('Nearest labelled', known.labelled), line('Nearest others', known.unlabelled)] : []).filter(Boolean))
   }
 
   stepNear(step) {

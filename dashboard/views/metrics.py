@@ -130,10 +130,8 @@ class MetricsView(pn.viewable.Viewer):
         sentence = source_sentence(session.estimates, session.report.get("audit"), n_queued)
         self._say(f'<span data-testid="estimate-source">{sentence}</span>')
         table = estimates_table(classes, session.estimates, found, self.page.dark)
-        words = "".join(
-            f'<p style="font-size:13px;margin:4px 0;max-width:60ch">{t}</p>' for t in (RANKING, self._sway)
-        )
-        self._put(table + words)
+        style = "font-size:13px;margin:4px 0;max-width:60ch"
+        self._put(f'{table}<p style="{style}">{RANKING}</p><p style="{style}" data-testid="sway">{self._sway}</p>')
 
     def _say(self, html: str) -> None:
         self.head.object = html
