@@ -176,7 +176,7 @@ class Surface {
 
   receive(message) {
     if (message.card) this.card.configure(message.card)
-    if (message.items) for (const item of message.items) this.items.set(item.row, item)
+    if (message.items) for (const item of message.items.map((text) => JSON.parse(text))) this.items.set(item.row, item)
     if (message.counts) { this.counts = message.counts; this.nLabels = message.n_labels; this.paintCounts() }
     if (message.n_duplicates != null) { this.nDuplicates = message.n_duplicates; this.paintNotice() }
     const handle = {queue: () => this.takeQueue(message), saved: () => this.acknowledge(message),

@@ -17,7 +17,7 @@ class Labeller(JSComponent):
     Messages to the browser have a ``type``: ``queue`` (the entries in their order), ``show`` (one entry
     now), ``saved`` and ``refused`` (event ids), ``gone`` (rows decided elsewhere), ``progress``, ``near`` (the
     nearest items of a row), ``card``; each may carry ``card`` (what all cards have in common), ``items`` (card
-    contents), ``counts``, ``n_labels`` and ``n_duplicates``. Messages from the browser are handed to
+    contents as JSON), ``counts``, ``n_labels`` and ``n_duplicates``. Messages from the browser are handed to
     `on_message`: ``hello``, ``decide``, ``undo``, ``redo``, ``current``, ``open``, ``propagate``, ``card``.
     """
 

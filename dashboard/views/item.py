@@ -71,14 +71,14 @@ class ItemView(pn.viewable.Viewer):
         current = self.page.current
 
         def described(card: dict[str, Any]) -> None:
-            items = [] if current is None else [self.page.cards.card(current)]
+            items = [] if current is None else [self.page.cards.text(current)]
             self.labeller.send({"type": "card", "card": card, "items": items})
             self._is_described = True
             self._send_queue()
 
         def work() -> dict[str, Any]:
             if current is not None:
-                self.page.cards.card(current)
+                self.page.cards.text(current)
             return self.page.cards.description()
 
         self.page.deliver(BUILDER.submit(work), described)
@@ -98,7 +98,7 @@ class ItemView(pn.viewable.Viewer):
                     "type": "queue",
                     "queue": self._entries(ready),
                     "campaign": any(queued.strategy == CAMPAIGN for queued in queue),
-                    "items": [cards.card(queued.row) for queued in ready],
+                    "items": [cards.text(queued.row) for queued in ready],
                 }
             )
         if missing:
@@ -107,7 +107,7 @@ class ItemView(pn.viewable.Viewer):
     def _show(self, row: int, asked: Queued | None = None) -> None:
         """Put an item on the card: as the queue asks for it, as it was asked before, or as opened by the user."""
         if not self.page.cards.has(row):
-            self.page.deliver(BUILDER.submit(self.page.cards.card, row), lambda _: self._show(row, asked))
+            self.page.deliver(BUILDER.submit(self.page.cards.text, row), lambda _: self._show(row, asked))
             return
         queued = next((q for q in self.session.queue if q.row == row), asked)
         entry = {"row": row, "reason": in_words(OPENED)} if queued is None else self._entries([queued])[0]
@@ -115,7 +115,7 @@ class ItemView(pn.viewable.Viewer):
             {
                 "type": "show",
                 "entry": entry | {"state": self.session.item_state(row)},
-                "items": [self.page.cards.card(row)],
+                "items": [self.page.cards.text(row)],
             }
         )
 
