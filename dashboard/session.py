@@ -27,6 +27,7 @@ from ..data.workspace import Workspace
 from ..strategies.rounds import Labels, RoundSettings
 from .audits import Auditor
 from .campaigns import Campaigner, Hooks
+from .cards import CardRunner
 from .distances import keep_metric
 from .jobs import Jobs
 from .log_columns import LogColumns
@@ -99,6 +100,7 @@ class LabellingSession(param.Parameterized):
         self.jobs = Jobs()
         self.scores = PoolScores(self)
         self.reports: list[dict[str, Any]] = []
+        self.card: CardRunner | None = None  # the user's own
         self.columns = LogColumns(workspace)
         self.pace = PaceMeter(workspace, self.columns, self.annotator)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="label log")
@@ -376,9 +378,7 @@ class LabellingSession(param.Parameterized):
             created_at=datetime.now(UTC),
             dwell_ms=int(dwell) if isinstance(dwell, int | float) and math.isfinite(dwell) else None,
             input=str(decision.get("input") or "api"),
-            suggestion_shown=None
-            if decision.get("suggestion_shown") is None
-            else bool(decision["suggestion_shown"]),
+            suggestion_shown=shown if isinstance(shown := decision.get("suggestion_shown"), bool) else None,
             bulk=str(decision["bulk"])[:LONGEST_ID] if decision.get("bulk") else None,
             **asked,
         )

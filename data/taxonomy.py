@@ -9,7 +9,7 @@ from typing import Any, Literal
 from .errors import InputError
 
 # Keys that the page uses for something else.
-RESERVED_KEYS = frozenset("dfgnrsuwzZ?/ ")
+RESERVED_KEYS = frozenset("dfgnrsuwzZ?/[]+ ")
 DIGIT_KEYS = "1234567890"
 # Okabe & Ito (2008); vermillion, the most salient, is kept for the classes that are looked for.
 WANTED_COLOURS = ("#D55E00", "#CC79A7", "#E69F00")

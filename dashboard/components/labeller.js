@@ -56,9 +56,9 @@ class Surface {
       text: 'Save note', onclick: () => { this.saveNote(); this.noteDialog.close() }})], 'Cancel')
     this.root = element('section', {class: 'surface', 'aria-label': 'Labelling'},
       this.banner,
-      element('header', {}, this.heading, this.badge),
-      this.notice, this.card.why, this.answer, this.card.body, this.suggestion, this.classes, this.actions,
-      this.live, this.keys.sheet, this.keys.change, this.noteDialog)
+      element('header', {}, this.heading, this.badge, this.card.tools),
+      this.notice, this.card.why, this.answer, this.card.body, this.card.near, this.suggestion, this.classes, this.actions,
+      this.live, this.keys.sheet, this.keys.change, this.noteDialog, this.card.menu, this.card.enlarged)
   }
 
   action(command, name, title) {
@@ -127,7 +127,7 @@ class Surface {
       return
     }
     this.heading.textContent = item.id
-    const likely = entry.suggested ? `Most likely ${entry.suggested} (${entry.suggested_probability.toFixed(2)})` : ''
+    const likely = this.card.suggestion(entry) ? `Most likely ${entry.suggested} (${entry.suggested_probability.toFixed(2)})` : ''
     const accept = this.keys.keyOf('accept')
     this.suggestion.replaceChildren(...(likely && accept ? [likely + ' ', element('kbd', {text: keySign(accept)}), ' accepts'] : [likely]))
     this.paintBadge()
@@ -160,7 +160,7 @@ class Surface {
     for (const button of this.classes.children) {
       const pressed = Boolean(said && state.label === button.dataset.class)
       button.setAttribute('aria-pressed', String(pressed))
-      button.classList.toggle('suggested', Boolean(this.current && this.current.suggested === button.dataset.class && !said))
+      button.classList.toggle('suggested', Boolean(this.card.suggestion(this.current) === button.dataset.class && !said))
     }
   }
 
@@ -176,11 +176,14 @@ class Surface {
   // ---- the queue ------------------------------------------------------------------------------
 
   receive(message) {
-    if (message.items) for (const item of message.items) this.items.set(item.row, item)
+    if (message.card) this.card.configure(message.card)
+    if (message.items) for (const item of message.items.map((text) => JSON.parse(text))) this.items.set(item.row, item)
     if (message.counts) { this.counts = message.counts; this.nLabels = message.n_labels; this.paintCounts() }
     if (message.n_duplicates != null) { this.nDuplicates = message.n_duplicates; this.paintNotice() }
     const handle = {queue: () => this.takeQueue(message), saved: () => this.acknowledge(message),
-      ahead: () => this.takeAhead(message), back: () => this.backToQueue(), key_set: () => this.keys.answered(message), refused: () => this.refused(message), show: () => this.show(message.entry), gone: () => this.drop(message.rows)}[message.type]
+      refused: () => this.refused(message), show: () => this.show(message.entry), gone: () => this.drop(message.rows),
+      ahead: () => this.takeAhead(message), back: () => this.backToQueue(), key_set: () => this.keys.answered(message),
+      near: () => this.card.takeNear(message), card: () => this.paintItem()}[message.type]
     if (handle) handle()
   }
 
@@ -258,6 +261,7 @@ class Surface {
     if (!entry || !this.items.has(entry.row)) return
     this.refusal = ''
     const decision = {event_id: newId(), row: entry.row, action, label, note, input, round: entry.round ?? null,
+      suggestion_shown: this.card.shown(entry),
       dwell_ms: Math.round(performance.now() - this.shownAt)}
     this.outbox.add(decision)
     if (action === 'note') entry.state = {...(entry.state || {}), note}
@@ -278,7 +282,8 @@ class Surface {
   }
 
   accept() {
-    if (this.current && this.current.suggested) this.decide('label', this.current.suggested)
+    const suggested = this.card.suggestion(this.current)
+    if (suggested) this.decide('label', suggested)
   }
 
   step(which) { this.tell({type: which, event_id: newId()}) }
@@ -321,7 +326,7 @@ class Surface {
 
   commands() {
     const tell = (command) => () => this.tell({type: 'key', command, row: this.current ? this.current.row : null})
-    return {skip: () => this.decide('skip'), defer: () => this.decide('defer'), unsure: () => this.decide('unsure'),
+    return {...this.card.commands(), skip: () => this.decide('skip'), defer: () => this.decide('defer'), unsure: () => this.decide('unsure'),
       flag: () => this.decide('flag'), accept: () => this.accept(), note: () => this.writeNote(),
       why: () => this.card.toggleWhy(), undo: () => this.step('undo'), redo: () => this.step('redo'),
       back: () => this.walk(true), forward: () => this.walk(false), similar: tell('similar'), search: tell('search'),

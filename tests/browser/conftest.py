@@ -151,6 +151,7 @@ def digits(tmp_path: Path) -> Any:
     source = tmp_path / "digits.parquet"
     pq.write_table(digits(), source)
     workspace = Workspace.create(tmp_path / "digits.rareloop", source)
+    workspace.settings["hide_suggestion_share"] = 0.0  # a test that waits for a suggestion must get it
     roles = workspace.roles
     roles.label_use = "truth"
     workspace.confirm(roles, [str(digit) for digit in range(10)], wanted=["8"])
