@@ -11,6 +11,7 @@ import panel_material_ui as pmui
 
 from ..layouts.schema import Layout, Node, load_layout
 from .components.status import Status
+from .components.theme import ThemeButton, was_dark
 from .items import ItemCards
 from .page import THREADS, Page
 from .session import LabellingSession
@@ -51,6 +52,11 @@ THEME = {
             "styleOverrides": {"root": {"backgroundColor": f"{ACCENT} !important", "backgroundImage": "none"}}
         },
         "MuiToolbar": {"styleOverrides": {"root": {"minHeight": f"{BAR_HEIGHT}px !important"}}},
+        # The shell's own bar, which Panel draws even when told not to; others get a name.
+        "MuiLinearProgress": {
+            "defaultProps": {"aria-label": "Progress"},
+            "styleOverrides": {"root": {"header + &, header &": {"display": "none"}}},
+        },
         "MuiTab": {"styleOverrides": {"root": {"minHeight": "36px", "minWidth": 0, "padding": "6px 10px"}}},
         "MuiTabs": {"styleOverrides": {"root": {"minHeight": "36px"}}},
     },
@@ -77,10 +83,13 @@ class App:
         self.page = Page(session, cards)
         self.views: dict[str, Any] = {}
         self.status = Status(align="center")
+        self.theme = ThemeButton(self._set_theme, align="center")
         self.main = pmui.Column(sizing_mode="stretch_both", margin=0, styles={"height": MAIN_HEIGHT})
         self.shell = pmui.Page(
             title=f"rareloop · {session.workspace.name}",
-            header=[pmui.Row(pn.HSpacer(), self.status, sizing_mode="stretch_width")],
+            header=[pmui.Row(pn.HSpacer(), self.status, self.theme, sizing_mode="stretch_width")],
+            theme_toggle=False,
+            dark_theme=was_dark(pn.state.cookies),
             main=[self.main],
             busy_indicator=None,
             sidebar_variant="temporary",
@@ -96,7 +105,7 @@ class App:
             session, self._show_status, "report", "round_running", "committed", "taxonomy_revision", "campaign",
             "stopping",
         )  # fmt: skip
-        self._is_loaded = not self.page.is_served
+        self._is_loaded, self._wants_dark = not self.page.is_served, self.page.dark
         self._show_phase()
         if self.page.is_served:
             pn.state.onload(self._loaded)
@@ -104,6 +113,12 @@ class App:
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.shell
+
+    def _set_theme(self, dark: bool) -> None:
+        """Take the theme that the browser wants; what changes while the page is being built, it would not see."""
+        self._wants_dark = dark
+        if self._is_loaded:
+            self.shell.dark_theme = dark
 
     # ---- phases ----------------------------------------------------------------------------------
 
@@ -119,6 +134,7 @@ class App:
     def _loaded(self) -> None:
         """The browser has the page: catch up with a phase that changed on the way, which it would not notice."""
         self._is_loaded = True
+        self.shell.dark_theme = self._wants_dark
         if self._shown != "labelling":
             THREADS.submit(warm_up)  # while the user reads; a map that is there already compiles by itself
         self._phase_changed()

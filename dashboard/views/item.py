@@ -16,7 +16,7 @@ from ..page import Page
 from ..queue import Queued
 from ..reasons import CAMPAIGN, OPENED, WITHOUT_HINT, in_words, plain_name
 from ..session import Commit, LabellingSession
-from .marks import mark
+from .marks import mark, on_ground
 
 MOST_SPOKEN = 3
 
@@ -40,12 +40,12 @@ class ItemView(pn.viewable.Viewer):
         self.labeller = Labeller(
             self._on_message,
             storage=hashlib.sha256(str(self.session.workspace.folder.resolve()).encode()).hexdigest()[:16],
-            classes=class_list(self.session),
+            classes=class_list(self.session, page.dark),
             dark=page.dark,
             sizing_mode="stretch_both",
             min_height=320,
         )
-        page.react(lambda: setattr(self.labeller, "dark", page.dark), "dark")
+        page.react(self._on_theme, "dark")
         page.react(lambda: self._show(page.wanted_row[0]), "wanted_row")
         page.watch(self.session, self._send_queue, "queue")
         page.watch(self.session, self._on_commit, "committed")
@@ -115,7 +115,10 @@ class ItemView(pn.viewable.Viewer):
         }
 
     def _on_taxonomy(self) -> None:
-        self.labeller.classes = class_list(self.session)
+        self.labeller.classes = class_list(self.session, self.page.dark)
+
+    def _on_theme(self) -> None:
+        self.labeller.param.update(dark=self.page.dark, classes=class_list(self.session, self.page.dark))
 
     def _on_commit(self) -> None:
         commit: Commit = self.session.committed
@@ -217,11 +220,11 @@ def facts(queued: Queued) -> dict[str, Any]:
     }
 
 
-def class_list(session: LabellingSession) -> list[dict[str, Any]]:
-    """The classes as the browser needs them, in the order of the taxonomy."""
+def class_list(session: LabellingSession, dark: bool) -> list[dict[str, Any]]:
+    """The classes as the browser needs them, in the order of the taxonomy, in the colours of the theme."""
     return [
-        {"name": c.name, "key": c.key, "colour": c.colour, "wanted": c.wanted, "definition": c.definition,
-         "shape": mark(index).character}
+        {"name": c.name, "key": c.key, "colour": on_ground(c.colour, dark), "wanted": c.wanted,
+         "definition": c.definition, "shape": mark(index).character}
         for index, c in enumerate(session.workspace.taxonomy)
     ]  # fmt: skip
 
