@@ -12,6 +12,7 @@ import panel_material_ui as pmui
 from ..layouts.schema import Layout, load_layout
 from .arrangement import Arrangement
 from .components.status import Status
+from .components.theme import ThemeButton, was_dark
 from .floor_plan import FloorPlan
 from .items import ItemCards
 from .page import THREADS, Page
@@ -59,6 +60,11 @@ THEME = {
             "styleOverrides": {"root": {"backgroundColor": f"{ACCENT} !important", "backgroundImage": "none"}}
         },
         "MuiToolbar": {"styleOverrides": {"root": {"minHeight": f"{BAR_HEIGHT}px !important"}}},
+        # The shell's own bar, which Panel draws even when told not to; others get a name.
+        "MuiLinearProgress": {
+            "defaultProps": {"aria-label": "Progress"},
+            "styleOverrides": {"root": {"header + &, header &": {"display": "none"}}},
+        },
         "MuiTab": {"styleOverrides": {"root": {"minHeight": "36px", "minWidth": 0, "padding": "6px 10px"}}},
         "MuiTabs": {"styleOverrides": {"root": {"minHeight": "36px"}}},
     },
@@ -85,10 +91,15 @@ class App:
         self.plan = FloorPlan(self.page, arrangement, {name: view.title for name, view in VIEWS.items()})
         self.views: dict[str, Any] = {}
         self.status = Status(align="center")
+        self.theme = ThemeButton(self._set_theme, align="center")
         self.main = pmui.Column(sizing_mode="stretch_both", margin=0, styles={"height": MAIN_HEIGHT})
         self.shell = pmui.Page(
             title=f"rareloop · {session.workspace.name}",
-            header=[pmui.Row(pn.HSpacer(), self.status, self.plan.arranger, sizing_mode="stretch_width")],
+            header=[
+                pmui.Row(pn.HSpacer(), self.status, self.plan.arranger, self.theme, sizing_mode="stretch_width")
+            ],
+            theme_toggle=False,
+            dark_theme=was_dark(pn.state.cookies),
             main=[self.main],
             busy_indicator=None,
             sidebar_variant="temporary",
@@ -106,7 +117,7 @@ class App:
         )  # fmt: skip
         self.page.watch(session, session.pace.ask, "committed", "phase")
         self.page.watch(session.pace, self._show_status, "known")
-        self._is_loaded = not self.page.is_served
+        self._is_loaded, self._wants_dark = not self.page.is_served, self.page.dark
         self._show_phase()
         if self.page.is_served:
             pn.state.onload(self._loaded)
@@ -114,6 +125,12 @@ class App:
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.shell
+
+    def _set_theme(self, dark: bool) -> None:
+        """Take the theme that the browser wants; what changes while the page is being built, it would not see."""
+        self._wants_dark = dark
+        if self._is_loaded:
+            self.shell.dark_theme = dark
 
     # ---- phases ----------------------------------------------------------------------------------
 
@@ -129,6 +146,7 @@ class App:
     def _loaded(self) -> None:
         """The browser has the page: catch up with a phase that changed on the way, which it would not notice."""
         self._is_loaded = True
+        self.shell.dark_theme = self._wants_dark
         if self._shown != "labelling":
             THREADS.submit(warm_up)  # while the user reads; a map that is there already compiles by itself
         self._phase_changed()

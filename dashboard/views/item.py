@@ -21,7 +21,7 @@ from ..queue import Queued
 from ..reasons import CAMPAIGN, OPENED, WITHOUT_HINT, in_words, plain_name
 from ..session import Commit, LabellingSession
 from ..sway import withheld_of
-from .marks import mark
+from .marks import mark, on_ground
 
 MOST_SPOKEN = 3
 MOST_AHEAD = 200  # of a worklist, at once
@@ -50,13 +50,13 @@ class ItemView(pn.viewable.Viewer):
         self.labeller = Labeller(
             self._on_message,
             storage=hashlib.sha256(str(self.session.workspace.folder.resolve()).encode()).hexdigest()[:16],
-            classes=class_list(self.session),
+            classes=class_list(self.session, page.dark),
             commands=command_list(self.session.workspace),
             dark=page.dark,
             sizing_mode="stretch_both",
             min_height=320,
         )
-        page.react(lambda: setattr(self.labeller, "dark", page.dark), "dark")
+        page.react(self._on_theme, "dark")
         page.react(lambda: self._show(page.wanted_row[0]), "wanted_row")
         page.react(self._send_worklist, "worklist")
         page.watch(self.session, self._send_queue, "queue")
@@ -191,7 +191,12 @@ class ItemView(pn.viewable.Viewer):
         }
 
     def _on_taxonomy(self) -> None:
-        self.labeller.param.update(classes=class_list(self.session), commands=command_list(self.session.workspace))
+        self.labeller.param.update(
+            classes=class_list(self.session, self.page.dark), commands=command_list(self.session.workspace)
+        )
+
+    def _on_theme(self) -> None:
+        self.labeller.param.update(dark=self.page.dark, classes=class_list(self.session, self.page.dark))
 
     def _on_commit(self) -> None:
         commit: Commit = self.session.committed
@@ -346,11 +351,11 @@ def facts(queued: Queued) -> dict[str, Any]:
     }
 
 
-def class_list(session: LabellingSession) -> list[dict[str, Any]]:
-    """The classes as the browser needs them, in the order of the taxonomy."""
+def class_list(session: LabellingSession, dark: bool) -> list[dict[str, Any]]:
+    """The classes as the browser needs them, in the order of the taxonomy, in the colours of the theme."""
     return [
-        {"name": c.name, "key": c.key, "colour": c.colour, "wanted": c.wanted, "definition": c.definition,
-         "shape": mark(index).character}
+        {"name": c.name, "key": c.key, "colour": on_ground(c.colour, dark), "wanted": c.wanted,
+         "definition": c.definition, "shape": mark(index).character}
         for index, c in session.workspace.taxonomy.offered
     ]  # fmt: skip
 

@@ -69,14 +69,14 @@ class MetricsView(pn.viewable.Viewer):
             label="Class", options=wanted, value=wanted[0] if wanted else None, width=130, visible=False, **small
         )  # fmt: skip
         self.head = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 10, 2, 10), styles=SMALL)
-        self.table = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10))
+        self.table = pn.pane.HTML("", sizing_mode="stretch_both", margin=0)
         self.chart = pn.pane.HTML("", sizing_mode="stretch_both", min_height=120, margin=0)
         self.sentence = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10, 4, 10), styles=SMALL)
 
     def __panel__(self) -> pn.viewable.Viewable:
         table = pmui.Column(
             self.head, self.table, sizing_mode="stretch_both", margin=0,
-            styles={"width": "52%", "min-width": "0", "height": "100%", "overflow": "auto"},
+            styles={"width": "52%", "min-width": "0", "height": "100%"},
         )  # fmt: skip
         chart = pmui.Column(
             pmui.Row(self.chart_choice, self.measure, self.class_choice, margin=0),
@@ -92,7 +92,7 @@ class MetricsView(pn.viewable.Viewer):
 
     @property
     def _looks(self) -> list[Look]:
-        return looks(self.session.workspace.taxonomy)
+        return looks(self.session.workspace.taxonomy, self.page.dark)
 
     def _wanted_names(self) -> list[str]:
         return [look.name for look in self._looks if look.wanted]
@@ -137,7 +137,11 @@ class MetricsView(pn.viewable.Viewer):
         self.head.object = html
 
     def _put(self, html: str) -> None:
-        self.table.object = html
+        """Show the table; it scrolls in an element of its own, which the keyboard reaches."""
+        self.table.object = (
+            '<div tabindex="0" role="region" aria-label="Estimates" '
+            f'style="position:absolute;inset:0;overflow:auto;padding:0 10px">{html}</div>'
+        )
 
     def _measure_sway(self) -> None:
         """Say how much suggestions sway the answers, from all of them: in a thread."""
