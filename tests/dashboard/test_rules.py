@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import operator
 
@@ -243,8 +244,6 @@ def test_what_is_no_rule_is_refused(columns, text):
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=60) | st.text("xyn<>=!()[]'`+-*/ andornt1.,_class", max_size=40))
-def test_any_text_is_a_rule_or_refused_in_one_sentence(columns, text):
-    try:
+def test_any_text_is_a_rule_or_refused_and_nothing_else(columns, text):
+    with contextlib.suppress(RuleError):
         parse(text, columns).rows(columns)
-    except RuleError as error:
-        assert str(error)
