@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +23,6 @@ UNLABELLED = "?"
 OPEN = "open"
 CLASS, STATUS, PREDICTED, PROBABILITY, ROW, ID = "class", "status", "predicted", "probability", "row", "id"
 OWN = (CLASS, STATUS, PREDICTED, PROBABILITY, ROW, ID)  # names that mean ours before the table's
-STATUSES = ("labelled", "skipped", "unsure", "flagged", "deferred")
 
 
 class Numbers(NamedTuple):
@@ -43,11 +43,18 @@ class Answers:
     @classmethod
     def of(cls, workspace: Workspace) -> Answers:
         """The answers as the log has them now."""
-        items = workspace.log.snapshot().items
-        rows = workspace.ids.find(list(items))
+        items = dict(workspace.log.state().items)  # a copy, since answers come in another thread
+        known = _ROWS_OF.setdefault(workspace, {})
+        new = [item_id for item_id in items if item_id not in known]
+        known.update(zip(new, workspace.ids.find(new).tolist(), strict=True))
+        rows = np.fromiter((known[item_id] for item_id in items), np.int64, len(items))
         states = list(items.values())
-        order = [int(i) for i in np.argsort(rows, kind="stable") if rows[i] >= 0]
+        order = [i for i in np.argsort(rows, kind="stable").tolist() if rows[i] >= 0]
         return cls(rows[order], tuple(states[i].label for i in order), tuple(str(states[i].status) for i in order))
+
+
+# The rows of answered items, looked up once: the answers are asked for after each one of them.
+_ROWS_OF: WeakKeyDictionary[Workspace, dict[str, int]] = WeakKeyDictionary()
 
 
 class Columns:
@@ -66,6 +73,7 @@ class Columns:
     def __init__(self, workspace: Workspace, answers: Answers, asked: Mapping[int, Queued]) -> None:
         self.table: Table = workspace.table
         self.id_name = workspace.roles.id
+        self.hidden = workspace.roles.label if workspace.roles.label_use == "truth" else None
         self.answers = answers
         known = sorted((row, q) for row, q in asked.items() if q.suggested is not None)
         self.predicted_rows = np.array([row for row, _ in known], np.int64)
@@ -85,13 +93,13 @@ class Columns:
     @property
     def names(self) -> list[str]:
         """Names that a rule can use, ours first."""
-        return [*OWN, *(name for name in self.table.names if name not in OWN)]
+        return [*OWN, *(name for name in self.table.names if name not in OWN and name != self.hidden)]
 
     def resolve(self, name: str, is_quoted: bool = False) -> str | None:
         """The key of a column: ours unless it was quoted, else ``.NAME`` of the table; None when there is none."""
         if name in OWN and not (is_quoted and name in self.table.names):
             return f".{self.id_name}" if name == ID and self.id_name is not None else name
-        return f".{name}" if name in self.table.names else None
+        return f".{name}" if name in self.table.names and name != self.hidden else None
 
     def kind(self, key: str) -> Kind:
         """What the cells of a column are."""

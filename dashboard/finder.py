@@ -30,6 +30,7 @@ class Finder:
         self._asked = 0
         self._nearest: Nearest | None = None
         page.param.watch(lambda _: self._selected_elsewhere(), "selection")
+        page.param.watch(lambda event: self._obey(*event.new), "command")
 
     @property
     def nearest(self) -> Nearest:
@@ -52,11 +53,11 @@ class Finder:
 
     def search(self, text: str) -> None:
         """Open the item of that id, or select what a rule or a value finds."""
-        self._ask(lambda: search(self.page.session, self.nearest, text))
+        self._ask(lambda: search(self.page.session, self.nearest, text), is_listed=True)
 
-    def find(self, source: dict[str, Any]) -> None:
-        """Select what `search.find` finds."""
-        self._ask(lambda: find(self.page.session, self.nearest, source))
+    def find(self, source: dict[str, Any], is_listed: bool = True) -> None:
+        """Select what `search.find` finds; `is_listed` opens the table."""
+        self._ask(lambda: find(self.page.session, self.nearest, source), is_listed)
 
     def similar_to_item(self, row: int | None) -> None:
         """Select the items most like one."""
@@ -75,13 +76,14 @@ class Finder:
         self._ask(
             lambda: near_rows(
                 self.page.session, self.nearest, rows, f"the mean of {name}", source.get("k", self.k), source
-            )
+            ),
+            is_listed=True,
         )
 
     def filter(self, rules: Sequence[str]) -> None:
         """Select the items for which all these rules hold; without any, end the filters."""
         if rules:
-            self.find({"filters": list(rules)})
+            self.find({"filters": list(rules)}, is_listed=False)
         else:
             self.clear()
 
@@ -94,17 +96,21 @@ class Finder:
         if self.shown is None and self.page.filters is not None:
             self.page.filters = None
 
-    def _ask(self, work: Callable[[], int | Found]) -> None:
+    def _obey(self, name: str, row: int | None, _: int) -> None:
+        if name == "similar":
+            self.similar_to_item(self.page.current if row is None else row)
+
+    def _ask(self, work: Callable[[], int | Found], is_listed: bool) -> None:
         self._asked += 1
         number = self._asked
 
         def take(result: int | Found) -> None:
             if number == self._asked:
-                self._take(result)
+                self._take(result, is_listed)
 
         self.page.in_background(work, take)
 
-    def _take(self, result: int | Found) -> None:
+    def _take(self, result: int | Found, is_listed: bool) -> None:
         if not isinstance(result, Found):
             self.page.open(result)
             return
@@ -117,3 +123,5 @@ class Finder:
         self.page.param.update(found=result, filters=mask, selection=result.rows, selection_name=result.name)
         if not len(result.rows):
             self.page.tell(f"{result.name[:1].upper()}{result.name[1:]} finds nothing.", kind="warning")
+        elif is_listed:
+            self.page.show_view("table")

@@ -327,6 +327,8 @@ class _Reader:
     def _key(self, node: ast.Name) -> str:
         name, is_quoted = self._stand_ins.get(node.id, (node.id, False))
         key = self.columns.resolve(name, is_quoted)
+        if key is None and name == self.columns.hidden:
+            raise RuleError(f"'{name}' is the hidden truth ({self.at(node)}): name another column")
         if key is None:
             near = difflib.get_close_matches(name, self.columns.names, n=1, cutoff=0.5)
             hint = f"the nearest is '{near[0]}'" if near else "the names are those of the table; texts need quotes"

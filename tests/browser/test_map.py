@@ -46,9 +46,9 @@ def test_a_lasso_selects_on_the_full_data_and_lists_it(page, mapped):
     expected = int(shapely.contains_xy(shapely.Polygon(corners), x, y).sum())
     found = int(note.inner_text().split(" selected")[0].split("·")[-1].strip().replace(",", ""))
     assert found == pytest.approx(expected, rel=0.05)  # the corners are whole pixels
-    page.get_by_role("tab", name="Selection").click()
-    expect(page.get_by_test_id("selection-note")).to_contain_text(f"{found:,} items")
-    page.locator(".tabulator-row").first.click()
+    page.get_by_role("tab", name="Table").click()
+    expect(page.get_by_test_id("table-note")).to_contain_text(f"{found:,} items")
+    page.locator("tr[data-row]").first.click()
     inside = set(np.flatnonzero(shapely.contains_xy(shapely.Polygon(corners).buffer(1), x, y)).tolist())
     served.wait(lambda: current_row(page) in inside, "an item of the list opens")
     page.get_by_role("button", name="Clear selection").click()
