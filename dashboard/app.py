@@ -11,6 +11,7 @@ import panel_material_ui as pmui
 
 from ..layouts.schema import Layout, load_layout
 from .arrangement import Arrangement
+from .components.searchfield import SearchField
 from .components.status import Status
 from .components.theme import ThemeButton, was_dark
 from .floor_plan import FloorPlan
@@ -27,17 +28,17 @@ from .views.map import MapView
 from .views.metrics import MetricsView
 from .views.progress import ProgressView
 from .views.raster import warm_up
-from .views.selection import SelectionView
 from .views.setup import SetupView
 from .views.stop import StopView, meter
 from .views.strategy import StrategyView
+from .views.table import TableView
 from .views.time_machine import TimeMachineView
 
 VIEWS: dict[str, type[Any]] = {
     "item": ItemView,
     "map": MapView,
     "metrics": MetricsView,
-    "selection": SelectionView,
+    "table": TableView,
     "history": HistoryView,
     "progress": ProgressView,
     "strategy": StrategyView,
@@ -96,7 +97,14 @@ class App:
         self.shell = pmui.Page(
             title=f"rareloop · {session.workspace.name}",
             header=[
-                pmui.Row(pn.HSpacer(), self.status, self.plan.arranger, self.theme, sizing_mode="stretch_width")
+                pmui.Row(
+                    pn.HSpacer(),
+                    self._search_field(),
+                    self.status,
+                    self.plan.arranger,
+                    self.theme,
+                    sizing_mode="stretch_width",
+                )
             ],
             theme_toggle=False,
             dark_theme=was_dark(pn.state.cookies),
@@ -109,6 +117,7 @@ class App:
         self.page.dark = bool(self.shell.dark_theme)
         self.page.watch(session, self._phase_changed, "phase")
         self.page.watch(session, self._show_progress, "progress")
+        self.page.react(self._open_tab, "wanted_view")
         self._told: set[str] = set()
         self.page.watch(session, self._tell_messages, "report")
         self.page.watch(
@@ -220,6 +229,11 @@ class App:
             self.page.tell(self.plan.arrangement.note, kind="warning")
         self.views = {name: VIEWS[name](self.page) for name in self.plan.root.views()}
         return self.plan.build(self.views)
+
+    def _search_field(self) -> SearchField:
+        return SearchField(
+            self.page, width=280, height=34, align="center", visible=self.session.phase == "labelling"
+        )
 
 
 def read_layout(name_or_path: str) -> Layout:

@@ -246,6 +246,11 @@ class LabellingSession(param.Parameterized):
         """The query through which an item was asked last in this run; None when it was not."""
         return self._asked_by.get(row)
 
+    @property
+    def asked_by(self) -> Mapping[int, Queued]:
+        """The query through which each item was asked last in this run, by row."""
+        return self._asked_by
+
     def found(self) -> dict[str, int]:
         """Labels per class in the order in which classes are shown, those without any included."""
         counts = self.state.counts

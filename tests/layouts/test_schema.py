@@ -15,7 +15,7 @@ VIEWS = {
     "map",
     "metrics",
     "history",
-    "selection",
+    "table",
     "strategy",
     "audit",
     "stop",
