@@ -15,6 +15,7 @@ from .items import ItemCards
 from .page import THREADS, Page
 from .session import LabellingSession
 from .views.audit import AuditView
+from .views.bulk import BulkView
 from .views.checks import ChecksView
 from .views.classes import ClassesView
 from .views.export import ExportView
@@ -33,6 +34,7 @@ VIEWS: dict[str, type[Any]] = {
     "map": MapView,
     "metrics": MetricsView,
     "selection": SelectionView,
+    "bulk": BulkView,
     "history": HistoryView,
     "strategy": StrategyView,
     "audit": AuditView,
