@@ -19,6 +19,7 @@ from .items import ItemCards
 from .page import THREADS, Page
 from .session import LabellingSession
 from .views.audit import AuditView
+from .views.bulk import BulkView
 from .views.checks import ChecksView
 from .views.classes import ClassesView
 from .views.export import ExportView
@@ -39,6 +40,7 @@ VIEWS: dict[str, type[Any]] = {
     "map": MapView,
     "metrics": MetricsView,
     "table": TableView,
+    "bulk": BulkView,
     "history": HistoryView,
     "progress": ProgressView,
     "strategy": StrategyView,

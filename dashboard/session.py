@@ -20,12 +20,14 @@ from ..data.bulk import label_events, step_events
 from ..data.campaigns import CampaignRecord
 from ..data.errors import InputError
 from ..data.events import CLASS_ACTIONS, LATER, PROPAGATED, STEPS
+from ..data.guidelines import Guideline
 from ..data.labels import Action, Event, LogState, new_event_id
 from ..data.roles import Roles
 from ..data.roundlog import RoundRecord
 from ..data.workspace import Workspace
 from ..strategies.rounds import Labels, RoundSettings
 from .audits import Auditor
+from .bulk import Bulker
 from .campaigns import Campaigner, Hooks
 from .cards import CardRunner
 from .distances import keep_metric
@@ -34,7 +36,7 @@ from .log_columns import LogColumns
 from .pace_meter import PaceMeter
 from .pool_scores import PoolScores
 from .queue import SEALED, Queued, queue_of, random_queue, records_of, restored, skipped_queue
-from .reasons import AUDIT, CAMPAIGN, DUPLICATE, OPENED, array_columns
+from .reasons import AUDIT, CAMPAIGN, DUPLICATE, OPENED, PURITY, array_columns
 from .stopping import StopTask, stop_task
 from .taxonomy_editing import EXTENT_SINCE, Change, TakeBack, alters_models, change_classes, suggested_anew
 from .training import labels_of
@@ -88,6 +90,7 @@ class LabellingSession(param.Parameterized):
     committed = param.Parameter(default=None, doc="The newest Commit.")
     keys_revision = param.Integer(default=0, doc="Counts changes of the keys.")
     taxonomy_revision = param.Integer(default=0, doc="Counts changes of the classes.")
+    guideline_revision = param.Integer(default=0, doc="Counts new versions of the guidelines.")
     estimates = param.Dict(default={}, doc="The newest estimates for the pool; empty where there are none.")
     stopping = param.Dict(default={}, doc="How far the search for the wanted classes is; empty before a round.")
     campaign = param.Dict(default={}, doc="The campaign under way, see Campaigner.status; empty without one.")
@@ -109,6 +112,7 @@ class LabellingSession(param.Parameterized):
         self.auditor = Auditor(workspace)
         hooks = Hooks(lambda: self.worker, self._task, self._show_campaign, self._campaign_ended, self._complain)
         self.campaigner = Campaigner(workspace, self._writer, hooks)
+        self.bulker = Bulker(self)
         self._held_back: tuple[tuple[int, int], ...] = ()  # what the newest round says of equal items
         self._unseen = 0  # decisions that no round has seen
         self._round_again = False
@@ -233,6 +237,11 @@ class LabellingSession(param.Parameterized):
         """After how many decisions the next round starts."""
         return int(self.workspace.settings.get("retrain_every", RETRAIN_EVERY))
 
+    @property
+    def guideline(self) -> int | None:
+        """The version of the guidelines in force, None where there are none."""
+        return self.workspace.guidelines.newest
+
     def item_state(self, row: int) -> dict[str, Any]:
         """The current answer on an item as ``{"status", "label", "note"}``; empty when there is none."""
         item_id = self.workspace.ids.text(row)
@@ -306,6 +315,10 @@ class LabellingSession(param.Parameterized):
     def afterwards(self, work: Callable[[], Any]) -> Future[Any]:
         """Run `work` in the writer thread: when all that was answered so far is stored, and nothing changes."""
         return self._writer.submit(work)
+
+    def in_turn_of_answers(self, work: Callable[[], Sequence[Event]]) -> Future[Commit]:
+        """Run `work`, which stores answers, in the writer thread, and tell the pages of them."""
+        return self._writer.submit(lambda: self._committed(work()))
 
     def _decide(self, decisions: list[dict[str, Any]]) -> Commit:
         made = [self._event(d) for d in decisions]
@@ -383,6 +396,7 @@ class LabellingSession(param.Parameterized):
             created_at=datetime.now(UTC),
             dwell_ms=int(dwell) if isinstance(dwell, int | float) and math.isfinite(dwell) else None,
             input=str(decision.get("input") or "api"),
+            guideline=self.guideline,
             suggestion_shown=shown if isinstance(shown := decision.get("suggestion_shown"), bool) else None,
             bulk=str(decision["bulk"])[:LONGEST_ID] if decision.get("bulk") else None,
             **asked,
@@ -393,6 +407,8 @@ class LabellingSession(param.Parameterized):
 
         A page may still show an item of an earlier round than the queue's: `number` is the one it shows.
         """
+        if self.bulker.is_drawn(row):
+            return {"round": None, "strategy": PURITY, "probability": None}
         queued = self._asked_by.get(row)
         if queued is not None and number is not None:
             return {
@@ -494,6 +510,21 @@ class LabellingSession(param.Parameterized):
         if any(alters_models(change) for change in changes):
             self._start_round()
         return stored
+
+    def write_guideline(self, text: str) -> Future[Guideline]:
+        """Store a new version of the guidelines; fails as `Guidelines.add` does."""
+        return self._writer.submit(self._write_guideline, text)
+
+    def _write_guideline(self, text: str) -> Guideline:
+        made = self.workspace.guidelines.add(text, self.annotator)
+        self.guideline_revision += 1
+        return made
+
+    def ask_no_more(self, rows: Sequence[int]) -> None:
+        """Take items out of the queue, which are asked otherwise."""
+        gone = set(rows)
+        with self._lock:
+            self.queue = tuple(q for q in self.queue if q.row not in gone)
 
     def add_class(self, name: str) -> Future[list[Event]]:
         """Add a class; fails as `change_classes` does."""

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from . import lock, settings_file
 from .audits import AuditLog
+from .bulks import BulkLog
 from .campaigns import CampaignLog
 from .classes import ClassTable, base_facts
 from .errors import InputError
 from .events import class_event
 from .features import FeatureReport, build_features, load_report, open_features, save_report
 from .growth import rows_before, same_rows
+from .guidelines import Guidelines
 from .identifiers import ItemIds
 from .labels import Action, Event, LabelLog, new_event_id
 from .roles import Roles, check_roles, guess_roles, item_ids, label_counts, label_texts
@@ -415,6 +417,16 @@ class Workspace:
         """The campaign log."""
         return CampaignLog(self.folder / LOG_FILE)
 
+    @cached_property
+    def guidelines(self) -> Guidelines:
+        """The labelling guidelines, in versions."""
+        return Guidelines(self.folder)
+
+    @cached_property
+    def bulks(self) -> BulkLog:
+        """The bulk log."""
+        return BulkLog(self.folder / LOG_FILE)
+
     @property
     def _table_file(self) -> Path:
         return self.folder / CACHE / "table.arrow"
@@ -454,7 +466,7 @@ class Workspace:
 
     def close(self) -> None:
         """Close the log and give the lock back."""
-        for name in ("log", "rounds", "audits", "campaigns"):
+        for name in ("log", "rounds", "audits", "campaigns", "bulks"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
         self.release()
