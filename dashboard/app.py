@@ -119,7 +119,6 @@ class App:
         self.page.dark = bool(self.shell.dark_theme)
         self.page.watch(session, self._phase_changed, "phase")
         self.page.watch(session, self._show_progress, "progress")
-        self.page.react(self._open_tab, "wanted_view")
         self._told: set[str] = set()
         self.page.watch(session, self._tell_messages, "report")
         self.page.watch(

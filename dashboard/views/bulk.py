@@ -145,8 +145,8 @@ class BulkView(pn.viewable.Viewer):
         purity = verdict.purity
         return (
             f"<div role='status' data-testid='purity'><b>{verdict.n_right:,} of {verdict.n_answered:,} are "
-            f"'{name}': the others are between {_floor(purity.low)} and {_ceil(purity.high)} pure</b> (95 % confidence, "
-            "exact, for a sample drawn at random without replacement).</div>"
+            f"'{name}': the others are between {_floor(purity.low)} and {_ceil(purity.high)} pure</b> "
+            "(95 % confidence, exact, for a sample drawn at random without replacement).</div>"
         )
 
     def _begin(self) -> None:

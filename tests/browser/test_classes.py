@@ -73,6 +73,6 @@ def test_a_split_lists_the_items_to_label_anew(page, classes_tab):
     page.get_by_label("New classes, separated by commas").fill("open 8, closed 8")
     do_it(page)
     expect(page.get_by_test_id("classes")).to_contain_text("to split: 1 left")
-    page.get_by_role("tab", name="Selection").click()
-    expect(page.get_by_test_id("selection-note")).to_contain_text("to split '8'")
+    page.get_by_role("tab", name="Table").click()
+    expect(page.get_by_test_id("table-note")).to_contain_text("to split '8'")
     assert [c.name for _, c in session.workspace.taxonomy.offered][-2:] == ["open 8", "closed 8"]
