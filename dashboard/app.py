@@ -23,6 +23,7 @@ from .views.bulk import BulkView
 from .views.checks import ChecksView
 from .views.classes import ClassesView
 from .views.export import ExportView
+from .views.guidelines import GuidelinesView
 from .views.history import HistoryView
 from .views.item import ItemView
 from .views.map import MapView
@@ -48,6 +49,7 @@ VIEWS: dict[str, type[Any]] = {
     "stop": StopView,
     "checks": ChecksView,
     "classes": ClassesView,
+    "guidelines": GuidelinesView,
     "export": ExportView,
     "time": TimeMachineView,
 }
