@@ -30,6 +30,7 @@ from .views.setup import SetupView
 from .views.stop import StopView, meter
 from .views.strategy import StrategyView
 from .views.time_machine import TimeMachineView
+from .views.work import WorkNotes
 
 VIEWS: dict[str, type[Any]] = {
     "item": ItemView,
@@ -83,10 +84,15 @@ class App:
         self.plan = FloorPlan(self.page, arrangement, {name: view.title for name, view in VIEWS.items()})
         self.views: dict[str, Any] = {}
         self.status = Status(align="center")
+        self.notes = WorkNotes(self.page)
         self.main = pmui.Column(sizing_mode="stretch_both", margin=0, styles={"height": MAIN_HEIGHT})
         self.shell = pmui.Page(
             title=f"rareloop · {session.workspace.name}",
-            header=[pmui.Row(pn.HSpacer(), self.status, self.plan.arranger, sizing_mode="stretch_width")],
+            header=[
+                pmui.Row(
+                    pn.HSpacer(), self.notes.bar, self.status, self.plan.arranger, sizing_mode="stretch_width"
+                )
+            ],
             main=[self.main],
             busy_indicator=None,
             sidebar_variant="temporary",
@@ -147,7 +153,10 @@ class App:
         self.bar = pmui.LinearProgress(variant="determinate", value=0, sizing_mode="stretch_width")
         self.doing = pn.pane.HTML("", sizing_mode="stretch_width")
         self._show_progress()
-        return pmui.Container(pn.pane.HTML("<h2>Preparing the pool</h2>"), self.bar, self.doing, width_option="md")
+        cancel = pmui.Button(label="Cancel", variant="outlined", size="small", margin=(10, 0))
+        cancel.on_click(lambda _: self.session.cancel_preparing())
+        heading = pn.pane.HTML("<h2>Preparing the pool</h2>")
+        return pmui.Container(heading, self.bar, self.doing, cancel, width_option="md")
 
     def _show_progress(self) -> None:
         if self.session.phase == "preparing" and hasattr(self, "bar"):
