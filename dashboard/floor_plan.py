@@ -55,7 +55,7 @@ class FloorPlan:
             lambda sizes: self.arrangement.resize(path, sizes),
             parts=[self._part(child, (*path, i), views) for i, child in enumerate(node.children)],
             sizes=[100.0 * child.size / total for child in node.children],
-            names=[", ".join(self.titles[name] for name in inside) for inside in names],
+            names=[self._words(inside) for inside in names],
             axis=node.kind,
             card=next((i for i, inside in enumerate(names) if CARD in inside), -1),
             sizing_mode="stretch_both",
@@ -72,8 +72,7 @@ class FloorPlan:
             others=[
                 {
                     "name": place.views()[0],
-                    "title": ", ".join(self.titles[name] for name in place.views()[:3])
-                    + (" …" if len(place.views()) > 3 else ""),
+                    "title": self._words(place.views()),
                     "tabs": takes_tabs(place),
                 }
                 for place in others
@@ -98,6 +97,10 @@ class FloorPlan:
 
     def _filled(self, view: Any) -> pn.viewable.Viewable:
         return pmui.Column(view, sizing_mode="stretch_both", margin=0, styles=FILLS)
+
+    def _words(self, names: list[str]) -> str:
+        """What a place with these views is called."""
+        return ", ".join(self.titles[name] for name in names[:3]) + (" …" if len(names) > 3 else "")
 
     def _named(self, name: str) -> dict[str, Any]:
         return {"name": name, "title": self.titles[name]}
