@@ -11,13 +11,17 @@ import panel_material_ui as pmui
 
 from ..layouts.schema import Layout, load_layout
 from .arrangement import Arrangement
+from .components.searchfield import SearchField
 from .components.status import Status
+from .components.theme import ThemeButton, was_dark
 from .floor_plan import FloorPlan
 from .items import ItemCards
 from .page import THREADS, Page
 from .session import LabellingSession
 from .views.audit import AuditView
+from .views.bulk import BulkView
 from .views.checks import ChecksView
+from .views.classes import ClassesView
 from .views.export import ExportView
 from .views.history import HistoryView
 from .views.item import ItemView
@@ -25,10 +29,10 @@ from .views.map import MapView
 from .views.metrics import MetricsView
 from .views.progress import ProgressView
 from .views.raster import warm_up
-from .views.selection import SelectionView
 from .views.setup import SetupView
 from .views.stop import StopView, meter
 from .views.strategy import StrategyView
+from .views.table import TableView
 from .views.time_machine import TimeMachineView
 from .views.work import WorkNotes
 
@@ -36,13 +40,15 @@ VIEWS: dict[str, type[Any]] = {
     "item": ItemView,
     "map": MapView,
     "metrics": MetricsView,
-    "selection": SelectionView,
+    "table": TableView,
+    "bulk": BulkView,
     "history": HistoryView,
     "progress": ProgressView,
     "strategy": StrategyView,
     "audit": AuditView,
     "stop": StopView,
     "checks": ChecksView,
+    "classes": ClassesView,
     "export": ExportView,
     "time": TimeMachineView,
 }
@@ -58,6 +64,11 @@ THEME = {
             "styleOverrides": {"root": {"backgroundColor": f"{ACCENT} !important", "backgroundImage": "none"}}
         },
         "MuiToolbar": {"styleOverrides": {"root": {"minHeight": f"{BAR_HEIGHT}px !important"}}},
+        # The shell's own bar, which Panel draws even when told not to; others get a name.
+        "MuiLinearProgress": {
+            "defaultProps": {"aria-label": "Progress"},
+            "styleOverrides": {"root": {"header + &, header &": {"display": "none"}}},
+        },
         "MuiTab": {"styleOverrides": {"root": {"minHeight": "36px", "minWidth": 0, "padding": "6px 10px"}}},
         "MuiTabs": {"styleOverrides": {"root": {"minHeight": "36px"}}},
     },
@@ -85,14 +96,23 @@ class App:
         self.views: dict[str, Any] = {}
         self.status = Status(align="center")
         self.notes = WorkNotes(self.page)
+        self.theme = ThemeButton(self._set_theme, align="center")
         self.main = pmui.Column(sizing_mode="stretch_both", margin=0, styles={"height": MAIN_HEIGHT})
         self.shell = pmui.Page(
             title=f"rareloop · {session.workspace.name}",
             header=[
                 pmui.Row(
-                    pn.HSpacer(), self.notes.bar, self.status, self.plan.arranger, sizing_mode="stretch_width"
+                    pn.HSpacer(),
+                    self._search_field(),
+                    self.notes.bar,
+                    self.status,
+                    self.plan.arranger,
+                    self.theme,
+                    sizing_mode="stretch_width",
                 )
             ],
+            theme_toggle=False,
+            dark_theme=was_dark(pn.state.cookies),
             main=[self.main],
             busy_indicator=None,
             sidebar_variant="temporary",
@@ -110,7 +130,7 @@ class App:
         )  # fmt: skip
         self.page.watch(session, session.pace.ask, "committed", "phase")
         self.page.watch(session.pace, self._show_status, "known")
-        self._is_loaded = not self.page.is_served
+        self._is_loaded, self._wants_dark = not self.page.is_served, self.page.dark
         self._show_phase()
         if self.page.is_served:
             pn.state.onload(self._loaded)
@@ -118,6 +138,12 @@ class App:
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.shell
+
+    def _set_theme(self, dark: bool) -> None:
+        """Take the theme that the browser wants; what changes while the page is being built, it would not see."""
+        self._wants_dark = dark
+        if self._is_loaded:
+            self.shell.dark_theme = dark
 
     # ---- phases ----------------------------------------------------------------------------------
 
@@ -133,6 +159,7 @@ class App:
     def _loaded(self) -> None:
         """The browser has the page: catch up with a phase that changed on the way, which it would not notice."""
         self._is_loaded = True
+        self.shell.dark_theme = self._wants_dark
         if self._shown != "labelling":
             THREADS.submit(warm_up)  # while the user reads; a map that is there already compiles by itself
         self._phase_changed()
@@ -209,6 +236,11 @@ class App:
             self.page.tell(self.plan.arrangement.note, kind="warning")
         self.views = {name: VIEWS[name](self.page) for name in self.plan.root.views()}
         return self.plan.build(self.views)
+
+    def _search_field(self) -> SearchField:
+        return SearchField(
+            self.page, width=280, height=34, align="center", visible=self.session.phase == "labelling"
+        )
 
 
 def read_layout(name_or_path: str) -> Layout:

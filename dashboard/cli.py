@@ -106,6 +106,9 @@ def _add_server_flags(parser: argparse.ArgumentParser) -> None:
         help="the address to listen on; others than this machine's own need RARELOOP_PASSWORD in the environment",
     )  # fmt: skip
     parser.add_argument("--no-show", action="store_true", help="do not open a browser")
+    parser.add_argument(
+        "--card", metavar="MODULE:CLASS", help="a card of your own, a class derived from rareloop.Card"
+    )
     parser.add_argument("--annotator", metavar="NAME", help="whose labels these are; your user name by default")
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="where the workspace is kept")
 
@@ -348,9 +351,9 @@ def workspace_facts(workspace: Workspace) -> dict[str, Any]:
         "source": str(workspace.source),
         "items": workspace.table.n_rows,
         "ready": workspace.is_ready,
-        "labels": {c.name: state.counts.get(c.name, 0) for c in workspace.taxonomy},
+        "labels": {c.name: state.counts.get(c.name, 0) for _, c in workspace.taxonomy.shown},
         "wanted": [c.name for c in workspace.taxonomy if c.wanted],
-        "others": {status: statuses.count(status) for status in ("skipped", "unsure", "flagged")},
+        "others": {status: statuses.count(status) for status in ("skipped", "deferred", "unsure", "flagged")},
         "rounds": workspace.rounds.next_number() - 1,
         "audit": None
         if audit is None
@@ -436,11 +439,14 @@ def roles_from_flags(roles: Roles, given: dict[str, Any]) -> Roles:
 def run_server(workspace: Workspace, options: argparse.Namespace) -> None:
     """Serve a workspace's page until Ctrl-C."""
     from .app import read_layout
+    from .cards import load_card
     from .serve import Address, run
     from .session import LabellingSession
 
     layout = read_layout(options.layout)
     session = LabellingSession(workspace, options.annotator)
+    if options.card:
+        session.card = load_card(options.card, workspace)
     changes = {name: getattr(options, name) for name in ("classifier", "strategy") if getattr(options, name)}
     if changes:
         session.update_settings(**changes)

@@ -38,6 +38,8 @@ class FloorPlan:
         self.titles = titles
         self.root = arrangement.layout.root
         self.arranger = Arranger(self._on_arranger, align="center")
+        self._tabs_of: dict[str, tuple[pmui.Tabs, int]] = {}
+        page.react(self._show_wanted, "wanted_view")
 
     def build(self, views: Mapping[str, Any]) -> pn.viewable.Viewable:
         """The places with the views, by name, in them."""
@@ -93,6 +95,7 @@ class FloorPlan:
             dynamic=True,
         )
         tabs.param.watch(lambda event: self._opened(names[event.new]), "active")
+        self._tabs_of |= {name: (tabs, place) for place, name in enumerate(names)}
         return tabs
 
     def _filled(self, view: Any) -> pn.viewable.Viewable:
@@ -111,6 +114,16 @@ class FloorPlan:
         root = self.arrangement.layout.root
         if name in root.views():
             self.arrangement.change(open_tab(root, name))
+
+    def _show_wanted(self) -> None:
+        name = self.page.wanted_view[0]
+        if name in self._tabs_of:
+            tabs, place = self._tabs_of[name]
+            tabs.active = place
+        elif name not in self.root.views():
+            self.page.tell(
+                f"{self.titles[name]} is not in this layout: add it with 'Arrange views' in the Layout menu."
+            )
 
     def _on_place(self, message: dict[str, Any]) -> None:
         root, view = self.arrangement.layout.root, str(message.get("view"))

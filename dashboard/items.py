@@ -1,37 +1,128 @@
-"""What the item card shows of one row: its id, texts, picture and values with their place in the pool."""
+"""What the item card shows of one row: its id, texts, picture, curves, links and values with their place."""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
+import threading
+import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+import param
 
+from ..data.errors import InputError
+from ..data.roles import may_give_away
 from ..data.workspace import Workspace
+from . import card_settings
+from .cards import CardRunner
+from .curves import curve, pairs
+from .distributions import Categories, Distributions
 from .images import image_address
+from .links import as_link, filled
 
 KEPT = 2_000
-PLACE_SAMPLE = 20_000
+AT_A_TIME = 0.1  # seconds in which cards are built before those that are ready are shown
 LONGEST_VALUE = 200
 LONGEST_TEXT = 20_000
 
 
-class ItemCards:
-    """Card contents by row, kept for the rows used last.
+class ItemCards(param.Parameterized):
+    """Card contents by row, kept for the rows used last; shared by all pages and their threads.
 
     Parameters
     ----------
     workspace
-        The workspace whose table and roles decide what is shown.
+        The workspace whose table, roles and settings decide what is shown.
+    runner
+        The user's own card, if there is one.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    revision = param.Integer(default=0, doc="Counts changes of what the card shows.")
+
+    def __init__(self, workspace: Workspace, runner: CardRunner | None = None) -> None:
+        super().__init__()
         self.workspace = workspace
+        self.runner = runner
         self._kept: OrderedDict[int, dict[str, Any]] = OrderedDict()
-        self._places: dict[str, NDArray[np.float32] | None] = {}
+        self._texts: dict[int, tuple[dict[str, Any], str]] = {}
+        self._lock = threading.RLock()
+        self._settings: card_settings.CardSettings | None = None
+        self._offered: list[str] | None = None
+        self._distributions: Distributions | None = None
+
+    # ---- what is shown ---------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> card_settings.CardSettings:
+        """What the user wants on the card."""
+        with self._lock:
+            if self._settings is None:
+                self._settings = card_settings.read(self.workspace)
+            return self._settings
+
+    @property
+    def distributions(self) -> Distributions:
+        """The spread of the columns of the table."""
+        with self._lock:
+            if self._distributions is None or self._distributions.table is not self.workspace.table:
+                self._distributions = Distributions(self.workspace.table)
+            return self._distributions
+
+    @property
+    def offered(self) -> list[str]:
+        """The columns that the user can choose from; touches columns that may follow from the labels."""
+        with self._lock:
+            if self._offered is None:
+                workspace = self.workspace
+                hidden = {n for n in workspace.table.names if may_give_away(workspace.table, n, workspace.roles)}
+                self._offered = card_settings.offered(workspace, hidden)
+            return self._offered
+
+    def description(self) -> dict[str, Any]:
+        """What all cards have in common, for the browser; touches a sample of each column shown.
+
+        Returns
+        -------
+        dict
+            ``columns`` (shown), ``offered``, ``order``, ``suggestions``, ``problems``, and ``plots``: column →
+            ``bins``, ``low``, ``high`` and ``cut``.
+        """
+        settings = self.settings
+        found = {name: self.distributions.of(name) for name in settings.columns if name != self.workspace.roles.id}
+        return {
+            "columns": list(settings.columns),
+            "offered": self.offered,
+            "order": settings.order,
+            "suggestions": settings.suggestions,
+            "problems": list(settings.problems),
+            "plots": {name: f.facts() for name, f in found.items() if f and not isinstance(f, Categories)},
+        }
+
+    def configure(self, **changes: Any) -> None:
+        """Change ``columns``, ``order`` or ``suggestions`` of the card, for all pages, and keep it.
+
+        Raises
+        ------
+        InputError
+            When a column is not offered, or the settings cannot be written.
+        """
+        columns = changes.get("columns")
+        if columns is not None and not set(columns) <= {*self.offered, *self.settings.columns}:
+            raise InputError("a chosen column is not there (any more): reload the page")
+        stored = card_settings.stored_in(self.workspace)
+        self.workspace.settings["card"] = {**stored, **changes}
+        self.workspace.save()
+        with self._lock:
+            self._settings = None
+            if columns is not None:
+                self._kept.clear()
+                self._texts.clear()
+        self.revision += 1
+
+    # ---- cards -----------------------------------------------------------------------------------
 
     def card(self, row: int) -> dict[str, Any]:
         """The card of one row, as JSON-able values.
@@ -39,59 +130,85 @@ class ItemCards:
         Returns
         -------
         dict
-            ``row``, ``id``, ``image`` (an address or None), ``texts`` and ``fields`` (lists of ``name``
-            and ``value``; a field also has ``place``, the share of the pool below it, or None).
+            ``row``, ``id``, ``image`` (an address or None), ``texts`` and ``fields`` (lists of ``name`` and
+            ``value``; fields also have what their distribution says of them, and ``link``), ``curves``,
+            ``links`` (``name`` and ``link``), ``parts`` of the user's own card, and ``problems``, sentences.
         """
         card = self._kept.get(row)
         if card is None:
-            card = self._kept[row] = self._build(row)
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            card = self._build(row)
+            with self._lock:
+                self._kept[row] = card
+                if len(self._kept) > KEPT:
+                    self._texts.pop(self._kept.popitem(last=False)[0], None)
         return card
 
+    def text(self, row: int) -> str:
+        """The card of one row as JSON: one text goes through the page's messages far faster than its parts."""
+        card = self.card(row)
+        known = self._texts.get(row)
+        if known is None or known[0] is not card:
+            known = self._texts[row] = (card, json.dumps(card, allow_nan=False))
+        return known[1]
+
+    def has(self, row: int) -> bool:
+        """Whether the card of a row is at hand."""
+        return row in self._kept
+
+    def build(self, rows: Iterable[int]) -> None:
+        """Build the first of the cards that are not at hand, as many as take a tenth of a second."""
+        until = time.monotonic() + AT_A_TIME
+        for row in rows:
+            if not self.has(row):
+                self.text(row)
+                if time.monotonic() > until:
+                    return
+
     def _build(self, row: int) -> dict[str, Any]:
-        roles = self.workspace.roles
-        shown = [name for name in roles.shown if name not in roles.text and name != roles.image]
-        values = self.workspace.table.row(row, [*shown, *roles.text])
-        return {
+        workspace, roles, settings = self.workspace, self.workspace.roles, self.settings
+        used = {name for template in settings.links.values() for name in card_settings.columns_of(template)}
+        values = workspace.table.row(row, list(dict.fromkeys([*settings.columns, *roles.text, *used])))
+        problems: list[str] = []
+        parts = self.runner.parts(row) if self.runner is not None else ([], None)
+        card = {
             "row": row,
-            "id": self.workspace.ids.text(row),
-            "image": image_address(self.workspace, row),
-            "texts": [{"name": name, "value": str(values[name] or "")[:LONGEST_TEXT]} for name in roles.text],
-            "fields": [
-                {"name": name, "value": format_value(values[name]), "place": self._place(name, values[name])}
-                for name in shown
+            "id": workspace.ids.text(row),
+            "image": image_address(workspace, row),
+            "texts": [{"name": name} | _text(values[name]) for name in roles.text],
+            "fields": [self._field(name, values[name]) for name in settings.columns],
+            "curves": self._curves(row, problems),
+            "links": [
+                {"name": name, "link": link}
+                for name, template in settings.links.items()
+                if (link := filled(template, values)) is not None
             ],
+            "parts": parts[0],
         }
+        return card | {"problems": problems + ([parts[1]] if parts[1] else [])}
 
-    def _place(self, name: str, value: Any) -> float | None:
-        """Share of the pool that lies below a number, from a sample of rows."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            return None
-        if name not in self._places:
-            self._places[name] = self._sorted_sample(name)
-        sample = self._places[name]
-        if sample is None or not len(sample):
-            return None
-        below = np.searchsorted(sample, value, side="left")
-        above = np.searchsorted(sample, value, side="right")
-        return round(float(below + above) / (2 * len(sample)), 4)
+    def _field(self, name: str, value: Any) -> dict[str, Any]:
+        spread = None if name == self.workspace.roles.id else self.distributions.of(name)
+        shown = {"name": name, "value": format_value(value)}
+        if (link := as_link(value)) is not None:
+            return shown | {"link": link}
+        return shown | (spread.place(value) if spread is not None else {})
 
-    def _sorted_sample(self, name: str) -> NDArray[np.float32] | None:
-        table = self.workspace.table
-        if name == self.workspace.roles.id:
-            return None
-        rows = np.arange(table.n_rows)
-        if table.n_rows > PLACE_SAMPLE:
-            rows = np.sort(np.random.default_rng(0).choice(table.n_rows, PLACE_SAMPLE, replace=False))
-        values = table.floats(name)[rows]
-        return np.sort(values[np.isfinite(values)])
+    def _curves(self, row: int, problems: list[str]) -> list[dict[str, Any]]:
+        table, found = self.workspace.table, []
+        for name, against in pairs(table, self.workspace.roles.series, self.settings.series):
+            try:
+                found.append(curve(table, row, name, against))
+            except InputError as error:
+                problems.append(str(error))
+        return [one for one in found if one is not None]
 
-    def warm(self) -> None:
-        """Read the samples of all shown numbers, so that the first cards need not wait for them."""
-        if self.workspace.table.n_rows:
-            for name, value in self.workspace.table.row(0, self.workspace.roles.shown).items():
-                self._place(name, value)
+
+def _text(value: Any) -> dict[str, Any]:
+    """A text for reading, with a word on what was cut off."""
+    text = "" if value is None else str(value)
+    if len(text) <= LONGEST_TEXT:
+        return {"value": text}
+    return {"value": text[:LONGEST_TEXT], "cut": f"The first {LONGEST_TEXT:,} of {len(text):,} characters."}
 
 
 def format_value(value: Any) -> str:

@@ -105,16 +105,29 @@ class LogColumns:
     """Keeps the columns of a workspace's log; each call of `now` takes in what is new. For any thread."""
 
     _log: LabelLog | None
+    _n: int
     _values: dict[str, NDArray[Any]]
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._lock = threading.Lock()
-        self._begin(None)
+        self._forget()
 
-    def _begin(self, log: LabelLog | None) -> None:
-        """Forget what is known, and read this log from its beginning."""
-        self._log = log
+    def now(self) -> Columns:
+        """The columns of all events so far; reads the new ones from the disk."""
+        with self._lock:
+            log = self.workspace.log
+            if log is not self._log:
+                self._forget()
+                self._log = log
+            fresh = log.events(offset=self._n)
+            if fresh:
+                self._take(fresh, log)
+            columns: dict[str, Any] = {name: values[: self._n] for name, values in self._values.items()}
+            return Columns(**columns, labels=tuple(self._labels), annotators=tuple(self._annotators))
+
+    def _forget(self) -> None:
+        self._log = None
         self._n = 0
         self._values = {name: np.empty(0, dtype) for name, dtype in DTYPES.items()}
         self._seq = np.empty(0, np.int64)
@@ -122,18 +135,6 @@ class LogColumns:
         self._annotators: dict[str, int] = {}
         self._undone: dict[int, set[int]] = {}  # annotator → answers that a redo would bring back
         self._all_undone: set[int] = set()
-
-    def now(self) -> Columns:
-        """The columns of all events so far; reads the new ones from the disk."""
-        with self._lock:
-            log = self.workspace.log
-            if log is not self._log:
-                self._begin(log)
-            fresh = log.events(offset=self._n)
-            if fresh:
-                self._take(fresh, log)
-            columns: dict[str, Any] = {name: values[: self._n] for name, values in self._values.items()}
-            return Columns(**columns, labels=tuple(self._labels), annotators=tuple(self._annotators))
 
     def _take(self, fresh: Sequence[Event], log: LabelLog) -> None:
         n, new = self._n, len(fresh)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ import panel as pn
 import param
 
 from ..data.errors import InputError
+from .finder import Finder
 from .items import ItemCards
 from .session import LabellingSession
 
@@ -31,7 +32,18 @@ class Page(param.Parameterized):
     current = param.Integer(default=None, allow_None=True, doc="Row of the item on the card.")
     selection = param.Array(default=np.empty(0, np.int64), doc="Selected rows, int64 (n_selected,).")
     selection_name = param.String(default="", doc="Where the selection comes from, in words.")
+    found = param.Parameter(default=None, doc="The Found whose rows were selected last by a search, or None.")
+    filters = param.Parameter(
+        default=None, doc="Which rows pass the filters, bool (n_rows,), or None without any."
+    )
+    wanted_view = param.Parameter(default=None, doc="(name, counter): the view whose tab should be open.")
     dark = param.Boolean(default=False, doc="Whether the theme is dark.")
+    command = param.Parameter(
+        default=None, doc="(name, row or None, counter): a key that was pressed for another view than the card."
+    )
+    worklist = param.Parameter(
+        default=None, doc="(rows, words, counter): items to go through on the card before the queue."
+    )
     at_label = param.Integer(default=None, allow_None=True, doc="Entries of the log that are shown; None for all.")
     wanted_row = param.Parameter(default=None, doc="(row, counter): the row that the card should show.")
 
@@ -42,12 +54,28 @@ class Page(param.Parameterized):
         self.document = pn.state.curdoc
         self.is_served = self.document is not None and self.document.session_context is not None
         self._opened = 0
+        self.finder = Finder(self)
         self._unwatch: list[Callable[[], None]] = []
 
     def open(self, row: int) -> None:
         """Show an item on the card."""
         self._opened += 1
         self.wanted_row = (int(row), self._opened)
+
+    def work_through(self, rows: Sequence[int], words: str) -> None:
+        """Show items on the card one after the other, before the queue goes on."""
+        self._opened += 1
+        self.worklist = (tuple(int(row) for row in rows), words, self._opened)
+
+    def run(self, name: str, row: int | None) -> None:
+        """Have the view that owns a command (similar, search, guideline, grid) carry it out."""
+        self._opened += 1
+        self.command = (name, row, self._opened)
+
+    def show_view(self, name: str) -> None:
+        """Open the tab of a view."""
+        self._opened += 1
+        self.wanted_view = (name, self._opened)
 
     def hop(self, work: Callable[[], None]) -> None:
         """Run `work` with the document's lock held, from whatever thread; dropped when the page is gone."""

@@ -16,6 +16,7 @@ from tornado.web import StaticFileHandler
 
 from ..data.errors import InputError
 from ..layouts.schema import Layout
+from . import cards as own_cards
 from . import certificates, images
 from .app import VIEWS, App
 from .arrangement import Arrangement
@@ -95,7 +96,7 @@ def page_factory(session: LabellingSession, layout: Layout) -> Callable[[], pn.v
     """A function that makes the page of one visitor; the card contents are shared by all."""
     pn.extension("tabulator", notifications=True, reconnect=True)
     send_what_is_left()
-    cards = ItemCards(session.workspace)
+    cards = ItemCards(session.workspace, session.card)
     arrangement = Arrangement(session, layout, VIEWS)
 
     def make() -> pn.viewable.Viewable:
@@ -129,6 +130,9 @@ def server_options(session: LabellingSession, address: Address, port: int) -> di
         "websocket_max_message_size": 64 * 2**20,
         "verbose": False,
     }
+    if session.card is not None:
+        route = rf"/{own_cards.ROUTE}/(\d{{1,12}})/(\d{{1,3}})"
+        options["extra_patterns"].append((route, own_cards.CardPictureHandler, {"runner": session.card}))
     if address.password:
         options |= {"basic_auth": address.password, "cookie_secret": secrets.token_urlsafe(32)}
     return options

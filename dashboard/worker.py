@@ -27,6 +27,7 @@ from ..strategies.rounds import Labels, Round, RoundSettings, re_estimate, run_r
 from .audits import AuditFiles, AuditTask, NewStage
 from .checks import checks_report, run_checks
 from .frozen import Drawing, Frame, Frozen, certified, model_facts
+from .pool_scores import MODEL, Judge, ScoreFiles, write_model_scores, write_unlike
 from .stopping import StopTask, stopping_report
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class _Desk:
         self._audits: AuditFiles | None = None
         self._scoring: Any = None  # what estimates need of the newest round's model
         self._frozen: Frozen | None = None  # what campaigns need of it
+        self._judge: Judge | None = None  # what maps need of it
 
     @property
     def audits(self) -> AuditFiles:
@@ -109,6 +111,7 @@ class _Desk:
         result = run_round(self.pool, task.labels, task.settings, np.random.default_rng(task.seed), audit)
         self._scoring = result.scoring
         self._freeze(result, task.number)
+        self._judge = Judge.of(self.pool, result, task.labels, task.settings, task.number)
         stage = self._new_stage(task, result)
         # The page shows numbers; the fitted model and what belongs to it stay here.
         result.estimator = result.scoring = result.next_rates = None
@@ -132,6 +135,13 @@ class _Desk:
         audit = self.audits.sealed_audit(task)
         estimates = None if self._scoring is None else re_estimate(self._scoring, labels, audit)
         return {"estimates": estimates, "stopping": stopping_report(stop, audit, task.number, labels, estimates)}
+
+    def scores(self, progress: Progress, kind: str) -> ScoreFiles:
+        """Write what maps show of every item, by the newest round; touches the whole pool."""
+        folder = self.folder / "cache" / "scores"
+        if kind == MODEL:
+            return write_model_scores(folder, self._judge, progress)
+        return write_unlike(folder, self._judge, self.pool)
 
     # ---- campaigns -------------------------------------------------------------------------------
 

@@ -30,6 +30,10 @@ LABEL_NAME = re.compile(
 # Numbers of these names are never features, even where they repeat (as in single precision).
 SURE_ID_NAME = re.compile(r"(^|_)(id|uid|uuid|objid|evid|kepid)$|objid$", re.IGNORECASE)
 IMAGE_SUFFIX = re.compile(r"\.(png|jpe?g|gif|webp|bmp|tiff?)$", re.IGNORECASE)
+SERIES_NAME = re.compile(
+    r"(^|_)(flux|fluxes|spectrum|spectra|light_?curve|curve|signal|wave_?form|intensity|trace|series|counts)(_|$)",
+    re.IGNORECASE,
+)
 SAMPLE = 2_000
 MOST_LABEL_VALUES = 200
 MOST_CATEGORIES = 32
@@ -46,8 +50,8 @@ class Roles:
     """What each column is for.
 
     ``id`` None means that row numbers, from 0 and as text, are the identifiers. `label_use` says what a
-    label column is: labels to start from, hidden truth, or nothing. `notes` tells in sentences what the
-    guess left out and why.
+    label column is: labels to start from, hidden truth, or nothing. `series` are columns of lists that are
+    drawn as curves, such as spectra. `notes` tells in sentences what the guess left out and why.
     """
 
     id: str | None = None
@@ -59,6 +63,7 @@ class Roles:
     image: str | None = None
     image_kind: ImageKind | None = None
     notes: list[str] = field(default_factory=list)
+    series: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """The roles as plain values, without those that are None."""
@@ -102,10 +107,13 @@ def _place(table: Table, sample: pa.Table, name: str, roles: Roles) -> None:
     """Give one column its roles: feature, shown, text or none."""
     kind = table.schema.field(name).type
     if _is_array(kind):
-        if _width(table.column(name)) is None:
-            roles.notes.append(f"'{name}' holds lists of different lengths and is left out.")
-        else:
+        has_width = _width(table.column(name)) is not None
+        if name != roles.image and (SERIES_NAME.search(name) or not has_width):
+            roles.series.append(name)
+        if has_width:
             roles.features.append(name)
+        else:
+            roles.notes.append(f"'{name}' holds lists of different lengths and is left out of the features.")
         return
     if (
         name == roles.image
@@ -155,6 +163,14 @@ def _number_problem(table: Table, name: str) -> str | None:
     if isinstance(low, float) and math.isnan(low):
         return "has no values"
     return f"is constant ({low})" if low == high else None
+
+
+def may_give_away(table: Table, name: str, roles: Roles) -> bool:
+    """Whether a column is the label column or has one value for each label; touches both columns at most."""
+    if roles.label is None or roles.label_use == "ignore":
+        return False
+    rows = np.unique(np.linspace(0, table.n_rows - 1, min(SAMPLE, table.n_rows)).astype(np.int64))
+    return name == roles.label or _follows_label(table, table.take(rows, [name, roles.label]), name, roles.label)
 
 
 def _follows_label(table: Table, sample: pa.Table, name: str, label: str | None) -> bool:
@@ -225,9 +241,16 @@ def _guess_image(sample: pa.Table) -> tuple[str | None, ImageKind | None]:
         elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
             if all(value.startswith((b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF")) for value in column.to_pylist()):
                 return name, "bytes"
-        elif _is_array(kind) and pa.types.is_uint8(kind.value_type) and _is_square(_width(column) or 0):
+        elif is_list(kind) and _is_picture(column, name):
             return name, "array"
     return None, None
+
+
+def _is_picture(column: pa.ChunkedArray, name: str) -> bool:
+    """Whether lists look like pixels: bytes that fill a square, or lists of lists."""
+    if _is_array(column.type.value_type):
+        return not SERIES_NAME.search(name)
+    return pa.types.is_uint8(column.type.value_type) and _is_square(_width(column) or 0)
 
 
 def _is_square(n_pixels: int) -> bool:
@@ -251,9 +274,13 @@ def _is_unique(column: pa.ChunkedArray) -> bool:
     return bool(pc.count_distinct(column).as_py() == len(column))
 
 
+def is_list(kind: pa.DataType) -> bool:
+    """Whether the cells of a type are lists."""
+    return bool(pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
 def _is_array(kind: pa.DataType) -> bool:
-    is_list = pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    return is_list and (pa.types.is_integer(kind.value_type) or pa.types.is_floating(kind.value_type))
+    return is_list(kind) and (pa.types.is_integer(kind.value_type) or pa.types.is_floating(kind.value_type))
 
 
 def _width(column: pa.ChunkedArray) -> int | None:
@@ -299,7 +326,7 @@ def check_roles(table: Table, roles: Roles) -> None:
 
 def _check_names(table: Table, roles: Roles) -> None:
     single = [name for name in (roles.id, roles.label, roles.image) if name is not None]
-    for name in [*single, *roles.features, *roles.shown, *roles.text]:
+    for name in [*single, *roles.features, *roles.shown, *roles.text, *roles.series]:
         if name not in table.names:
             near = difflib.get_close_matches(name, table.names, n=3, cutoff=0.5) or table.names[:MOST_NAMED]
             raise InputError(f"there is no column '{name}': did you mean {' or '.join(repr(n) for n in near)}?")

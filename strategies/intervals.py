@@ -154,3 +154,20 @@ def wilson(found: float, drawn: float, confidence: float = 0.95) -> Interval:
     half = z * math.sqrt(share * (1 - share) / drawn + z**2 / (4 * drawn**2)) / (1 + z**2 / drawn)
     low, high = max(centre - half, 0.0), min(centre + half, 1.0)
     return Interval(share, low if found else 0.0, high if found < drawn else 1.0)
+
+
+def newcombe(found_a: int, drawn_a: int, found_b: int, drawn_b: int, confidence: float = 0.95) -> Interval:
+    """The difference of two independent proportions, a − b, with Newcombe's (1998) hybrid score limits.
+
+    Parameters
+    ----------
+    found_a, drawn_a, found_b, drawn_b
+        Members and items drawn of each; without items, nothing is known of that proportion.
+    """
+    a, b = wilson(found_a, drawn_a, confidence), wilson(found_b, drawn_b, confidence)
+    if not (drawn_a and drawn_b):
+        return Interval(math.nan, -1.0, 1.0)
+    difference = a.point - b.point
+    low = difference - math.hypot(a.point - a.low, b.high - b.point)
+    high = difference + math.hypot(a.high - a.point, b.point - b.low)
+    return Interval(difference, max(low, -1.0), min(high, 1.0))

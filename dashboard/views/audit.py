@@ -15,7 +15,7 @@ from ..page import Page
 from ..reasons import AUDIT
 from ..session import Commit, LabellingSession
 from .campaign import CampaignPart, CertificatePart, Confirm
-from .marks import SMALL, mark
+from .marks import SMALL, mark, on_ground
 
 PARTS = ("Sealed audit", "Campaign", "Certificates")
 TABLE = "border-spacing:12px 2px;margin-left:-12px;font-variant-numeric:tabular-nums"
@@ -64,6 +64,7 @@ class AuditView(pn.viewable.Viewer):
         self._is_reading = False
         self._read_again = False
         self.share.param.watch(lambda event: self._change_share(event.new), "value")
+        page.react(self._refresh, "dark")
         page.watch(self.session, self._refresh, "report", "taxonomy_revision")
         page.watch(self.session, self._on_commit, "committed")
         page.watch(self.session, self._on_campaign, "campaign")
@@ -174,10 +175,11 @@ class AuditView(pn.viewable.Viewer):
     def _table(self, facts: AuditFacts) -> str:
         if not facts.n_answered:
             return ""
-        classes = sorted(enumerate(self.session.workspace.taxonomy), key=lambda entry: not entry[1].wanted)
+        classes = sorted(self.session.workspace.taxonomy.shown, key=lambda entry: not entry[1].wanted)
+        dark = self.page.dark
         rows = [
             "<tr><th scope='row' style='text-align:left;font-weight:500'><span aria-hidden='true' "
-            f"style='color:{escape(c.colour)}'>{mark(place).character}</span> {escape(c.name)}"
+            f"style='color:{escape(on_ground(c.colour, dark))}'>{mark(place).character}</span> {escape(c.name)}"
             f"{' <small>looked for</small>' if c.wanted else ''}</th>"
             f"<td style='text-align:right'>{facts.members.get(c.name, 0):,}</td>"
             f"<td style='text-align:right'>{facts.asked_for.get(c.name, 0):,}</td></tr>"

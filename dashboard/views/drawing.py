@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import NamedTuple
 
-from .marks import MARKS
+from .marks import MARKS, on_ground
 from .raster import DARK, LIGHT, Theme
 
 REFERENCE = "reference"  # the colour of lines to compare with: the ink of the theme
@@ -155,7 +155,7 @@ class _Frame:
 
     def colour(self, name: str) -> str:
         """A colour of the theme or of a class."""
-        return escape(self.inks.get(name, name))
+        return escape(self.inks.get(name) or on_ground(name, self.theme is DARK))
 
     def lines(self) -> str:
         """Grid, bands, lines and whiskers, cut off at the frame."""

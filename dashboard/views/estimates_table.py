@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, NamedTuple
 
-from .marks import mark
+from .marks import mark, on_ground
 from .raster import DARK, LIGHT, Theme
 
 Limits = Sequence[float | None]
@@ -72,9 +72,9 @@ ROWS = (
 AT_K = {"precision_at_k": "precision", "recall_at_k": "recall"}
 
 
-def looks(taxonomy: Any) -> list[Look]:
-    """The classes as they are shown, those that are looked for first."""
-    every = [Look(i, c.name, c.colour, bool(c.wanted)) for i, c in enumerate(taxonomy)]
+def looks(taxonomy: Any, dark: bool = False) -> list[Look]:
+    """The classes as they are shown in a theme, those that are looked for first."""
+    every = [Look(i, c.name, on_ground(c.colour, dark), bool(c.wanted)) for i, c in taxonomy.shown if c.is_learnt]
     return sorted(every, key=lambda look: not look.wanted)
 
 

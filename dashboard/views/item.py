@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import panel as pn
 
 from ...data.errors import InputError
-from ...data.events import Action
+from ...data.events import LATER, STATUS
+from ..card_settings import ORDERS
 from ..components.labeller import Labeller
+from ..history import answer_beside
+from ..keys import command_list, reset_keys, set_class_key, set_command_key
+from ..neighbours import may_be_told, neighbourhood
 from ..page import Page
 from ..queue import Queued
 from ..reasons import CAMPAIGN, OPENED, WITHOUT_HINT, in_words, plain_name
 from ..session import Commit, LabellingSession
-from .marks import mark
+from ..sway import withheld_of
+from .marks import mark, on_ground
 
 MOST_SPOKEN = 3
+MOST_AHEAD = 200  # of a worklist, at once
+# One thread each, so that cards come in their order, and none waits for a raster of the map.
+BUILDER = ThreadPoolExecutor(1, thread_name_prefix="cards")
+FINDER = ThreadPoolExecutor(1, thread_name_prefix="neighbours")
 
 
 class ItemView(pn.viewable.Viewer):
@@ -37,54 +46,120 @@ class ItemView(pn.viewable.Viewer):
         self.page = page
         self.session: LabellingSession = page.session
         self._mine: set[str] = set()
+        self._is_described = False
         self.labeller = Labeller(
             self._on_message,
             storage=hashlib.sha256(str(self.session.workspace.folder.resolve()).encode()).hexdigest()[:16],
-            classes=class_list(self.session),
+            classes=class_list(self.session, page.dark),
+            commands=command_list(self.session.workspace),
             dark=page.dark,
             sizing_mode="stretch_both",
             min_height=320,
         )
-        page.react(lambda: setattr(self.labeller, "dark", page.dark), "dark")
+        page.react(self._on_theme, "dark")
         page.react(lambda: self._show(page.wanted_row[0]), "wanted_row")
+        page.react(self._send_worklist, "worklist")
         page.watch(self.session, self._send_queue, "queue")
         page.watch(self.session, self._on_commit, "committed")
         page.watch(self.session, lambda: self.labeller.send(self._progress() | {"type": "progress"}), "duplicates")
-        page.watch(self.session, self._on_taxonomy, "taxonomy_revision")
+        page.watch(self.session, self._on_taxonomy, "taxonomy_revision", "keys_revision")
+        page.watch(page.cards, self._describe, "revision")
+        page.react(self._find_near, "current")
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.labeller
 
     # ---- to the browser --------------------------------------------------------------------------
 
+    def _describe(self) -> None:
+        """Send what all cards have in common, and those of the queue: at first, and when it changes."""
+        current = self.page.current
+
+        def described(card: dict[str, Any]) -> None:
+            items = [] if current is None else [self.page.cards.text(current)]
+            self.labeller.send({"type": "card", "card": card, "items": items})
+            self._is_described = True
+            self._send_queue()
+
+        def work() -> dict[str, Any]:
+            if current is not None:
+                self.page.cards.text(current)
+            return self.page.cards.description()
+
+        self.page.deliver(BUILDER.submit(work), described)
+
     def _send_queue(self) -> None:
-        queue: tuple[Queued, ...] = self.session.queue
-        self.labeller.exhausted = not queue and not self.session.round_running
-        self.labeller.send(
-            self._progress()
-            | {
-                "type": "queue",
-                "queue": self._entries(queue),
-                "campaign": any(queued.strategy == CAMPAIGN for queued in queue),
-                "items": [self.page.cards.card(queued.row) for queued in queue],
-            }
-        )
+        """Send the questions whose cards are at hand; the others are built in a thread and sent afterwards."""
+        if not self._is_described:
+            return
+        cards, queue = self.page.cards, tuple(self.session.queue)
+        ready = [queued for queued in queue if cards.has(queued.row)]
+        missing = [queued.row for queued in queue if not cards.has(queued.row)]
+        if ready or not queue:
+            self.labeller.exhausted = not queue and not self.session.round_running
+            self.labeller.send(
+                self._progress()
+                | {
+                    "type": "queue",
+                    "queue": self._entries(ready),
+                    "campaign": any(queued.strategy == CAMPAIGN for queued in queue),
+                    "items": [cards.text(queued.row) for queued in ready],
+                }
+            )
+        if missing:
+            self.page.deliver(BUILDER.submit(cards.build, missing), lambda _: self._send_queue())
 
     def _show(self, row: int, asked: Queued | None = None) -> None:
         """Put an item on the card: as the queue asks for it, as it was asked before, or as opened by the user."""
+        if not self.page.cards.has(row):
+            self.page.deliver(BUILDER.submit(self.page.cards.text, row), lambda _: self._show(row, asked))
+            return
         queued = next((q for q in self.session.queue if q.row == row), asked)
         entry = {"row": row, "reason": in_words(OPENED)} if queued is None else self._entries([queued])[0]
         self.labeller.send(
             {
                 "type": "show",
                 "entry": entry | {"state": self.session.item_state(row)},
-                "items": [self.page.cards.card(row)],
+                "items": [self.page.cards.text(row)],
             }
         )
 
+    def _send_worklist(self) -> None:
+        """Put items before the queue, each with its answer so far."""
+        rows, words, _ = self.page.worklist
+        first = rows[:MOST_AHEAD]
+        entries = [
+            {"row": row, "reason": in_words(OPENED), "state": self.session.item_state(row),
+             "badge": f"{words}: {place:,} of {len(rows):,}"}
+            for place, row in enumerate(first, 1)
+        ]  # fmt: skip
+
+        def built(cards: list[str]) -> None:
+            self.labeller.send({"type": "ahead", "entries": entries, "items": cards})
+
+        self.page.deliver(BUILDER.submit(lambda: [self.page.cards.text(row) for row in first]), built)
+
+    def _find_near(self) -> None:
+        """Look for the nearest items of the one on the card, unless it is asked without a hint."""
+        row = self.page.current
+        if row is None or not may_be_told(self.session, row):
+            return
+        finder = neighbourhood(self.session)
+
+        def work() -> dict[str, Any]:
+            return finder.of(row) if self.page.current == row else {}
+
+        def found(near: dict[str, Any]) -> None:
+            if near and self.page.current == row:
+                self.labeller.send({"type": "near", "row": row} | near)
+
+        self.page.deliver(FINDER.submit(work), found)
+
     def _entries(self, queue: Sequence[Queued]) -> list[dict[str, Any]]:
         near = [neighbours_of(queued) for queued in queue]
+        classes = self.session.state.classes
         rows = iter(self.session.workspace.ids.find([item_id for each in near for _, item_id, _ in each]))
+        withheld = withheld_of(self.session, queue)
         return [
             {
                 "row": queued.row,
@@ -97,14 +172,15 @@ class ItemView(pn.viewable.Viewer):
                 else facts(queued)
                 | {
                     "neighbours": [
-                        {"class": name, "id": item_id, "row": int(next(rows)), "distance": distance}
+                        {"class": classes.now(name), "id": item_id, "row": int(next(rows)), "distance": distance}
                         for name, item_id, distance in each
                     ]
                 },
-                "suggested": queued.suggested,
-                "suggested_probability": queued.suggested_probability,
+                "suggested": None if is_withheld else queued.suggested,
+                "suggested_probability": None if is_withheld else queued.suggested_probability,
+                "withheld": is_withheld,
             }
-            for queued, each in zip(queue, near, strict=True)
+            for queued, each, is_withheld in zip(queue, near, withheld, strict=True)
         ]
 
     def _progress(self) -> dict[str, Any]:
@@ -115,7 +191,12 @@ class ItemView(pn.viewable.Viewer):
         }
 
     def _on_taxonomy(self) -> None:
-        self.labeller.classes = class_list(self.session)
+        self.labeller.param.update(
+            classes=class_list(self.session, self.page.dark), commands=command_list(self.session.workspace)
+        )
+
+    def _on_theme(self) -> None:
+        self.labeller.param.update(dark=self.page.dark, classes=class_list(self.session, self.page.dark))
 
     def _on_commit(self) -> None:
         commit: Commit = self.session.committed
@@ -131,7 +212,7 @@ class ItemView(pn.viewable.Viewer):
         if kind == "current":
             self._set_current(message.get("row"))
         elif kind == "hello":
-            self.page.hop(self._send_queue)
+            self.page.hop(self._describe)
             self._decide(message.get("decisions") or [])
         elif kind == "decide":
             self._decide(message.get("decisions") or [])
@@ -139,6 +220,15 @@ class ItemView(pn.viewable.Viewer):
                 self._set_current(message["current"])
         elif kind == "open" and isinstance(message.get("row"), int):
             self.page.open(message["row"])
+        elif kind == "walk":
+            self._walk(message.get("row"), back=bool(message.get("back")))
+        elif kind == "key":
+            row = message.get("row")
+            self.page.run(str(message.get("command")), row if isinstance(row, int) else None)
+        elif kind in ("set_key", "reset_keys"):
+            self.page.hop(lambda: self._set_key(message))
+        elif kind == "card":
+            self._configure(message.get("changes"))
         elif kind == "propagate":
             self.page.deliver(self.session.propagate_duplicates(), self._propagated)
         elif kind in ("undo", "redo"):
@@ -147,15 +237,59 @@ class ItemView(pn.viewable.Viewer):
             step = self.session.undo if kind == "undo" else self.session.redo
             self._when_done(step(event_id), [], lambda commit: self._stepped(kind, commit))
 
+    def _configure(self, changes: Any) -> None:
+        """Change what the card shows; what the browser sends is checked."""
+        asked = changes if isinstance(changes, dict) else {}
+        known: dict[str, Any] = {}
+        columns = asked.get("columns")
+        if isinstance(columns, list) and all(isinstance(name, str) for name in columns):
+            known["columns"] = columns
+        if asked.get("order") in ORDERS:
+            known["order"] = asked["order"]
+        if isinstance(asked.get("suggestions"), bool):
+            known["suggestions"] = asked["suggestions"]
+        self.page.in_background(lambda: self.page.cards.configure(**known), lambda _: None)
+
     def _set_current(self, row: Any) -> None:
         self.page.current = row if isinstance(row, int) else None
 
+    def _walk(self, row: Any, *, back: bool) -> None:
+        """Show the answer before that of the card's item, or the one after; behind the newest is the queue."""
+        at = row if isinstance(row, int) else None
+
+        def show(found: int | None) -> None:
+            if found is not None:
+                self._show(found)
+            elif back:
+                self.page.tell("There is no earlier answer of yours.")
+            else:
+                self.labeller.send({"type": "back"})
+
+        self.page.deliver(self.session.afterwards(lambda: answer_beside(self.session, at, back=back)), show)
+
+    def _set_key(self, message: dict[str, Any]) -> None:
+        workspace, problem = self.session.workspace, ""
+        try:
+            if message["type"] == "reset_keys":
+                reset_keys(workspace)
+            else:
+                change = set_class_key if message.get("kind") == "class" else set_command_key
+                change(workspace, str(message.get("name")), str(message.get("key")))
+        except (InputError, OSError) as error:
+            problem = str(error)
+        self.session.keys_revision += 1
+        self.labeller.send({"type": "key_set", "problem": problem})
+
     def _decide(self, decisions: list[dict[str, Any]]) -> None:
-        """Each answer is stored by itself: one that is refused must not hold back the others."""
+        """Each answer is stored by itself, or with its step: one that is refused must not hold back others."""
+        steps: dict[str, list[dict[str, Any]]] = {}
         for decision in decisions:
             event_id = str(decision.get("event_id"))
             self._mine.add(event_id)
-            self._when_done(self.session.decide([decision]), [event_id], lambda commit: None)
+            steps.setdefault(str(decision.get("bulk") or event_id), []).append(decision)
+        for step in steps.values():
+            event_ids = [str(decision.get("event_id")) for decision in step]
+            self._when_done(self.session.decide(step), event_ids, lambda commit: None)
 
     def _when_done(self, future: Future[Commit], event_ids: list[str], then: Any) -> None:
         def done(finished: Future[Commit]) -> None:
@@ -169,7 +303,7 @@ class ItemView(pn.viewable.Viewer):
             say = _spoken(finished.result())
             self.labeller.send(self._progress() | {"type": "saved", "event_ids": event_ids, "say": say})
             then(finished.result())
-            if self.session.campaign and any(e.action == Action.SKIP for e in finished.result().events):
+            if self.session.campaign and any(STATUS.get(e.action) in LATER for e in finished.result().events):
                 self._send_queue()  # the only question that is left may be the one that was put off
             return
         final = isinstance(error, InputError)
@@ -217,12 +351,12 @@ def facts(queued: Queued) -> dict[str, Any]:
     }
 
 
-def class_list(session: LabellingSession) -> list[dict[str, Any]]:
-    """The classes as the browser needs them, in the order of the taxonomy."""
+def class_list(session: LabellingSession, dark: bool) -> list[dict[str, Any]]:
+    """The classes as the browser needs them, in the order of the taxonomy, in the colours of the theme."""
     return [
-        {"name": c.name, "key": c.key, "colour": c.colour, "wanted": c.wanted, "definition": c.definition,
-         "shape": mark(index).character}
-        for index, c in enumerate(session.workspace.taxonomy)
+        {"name": c.name, "key": c.key, "colour": on_ground(c.colour, dark), "wanted": c.wanted,
+         "definition": c.definition, "shape": mark(index).character}
+        for index, c in session.workspace.taxonomy.offered
     ]  # fmt: skip
 
 

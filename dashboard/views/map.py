@@ -1,28 +1,39 @@
-"""The map: the whole pool on two axes, with what is labelled, queued, selected and on the card."""
+"""The maps: the whole pool on pairs of axes, linked; what is selected on one is selected everywhere."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import panel as pn
 import panel_material_ui as pmui
-from bokeh.models import ColumnDataSource
 from numpy.typing import NDArray
 
+from ...data.errors import InputError
+from .. import projections
+from ..components.map_bar import MapBar
+from ..jobs import Job
 from ..page import Page
 from ..session import LabellingSession
-from ..time_machine import labels_at
-from ..worker import plane_path
-from .marks import SMALL, mark
-from .raster import DARK, LIGHT, RasterScatter
+from .map_axes import UMAP, Axes, is_projection
+from .map_colours import CLASS, DENSITY, PREDICTED, choices, kind_of
+from .map_panel import LAYERS, MapPanel
+from .marks import SMALL
+from .picking import MODES, REPLACE, combined, inverted, mode_of
+from .raster import BOX, LASSO, MOVE, POLYGON
 
-PLANE = ("principal component 1", "principal component 2")
-MOST_LABELLED = 20_000  # glyphs; the newest ones are drawn
+MOST_MAPS = 3
+THE_MAP = "the map"
+SETTING = "maps"
 
 
 class MapView(pn.viewable.Viewer):
-    """A linked map: tap opens the nearest item, lasso and box select on the full data."""
+    """Linked maps: tap opens the nearest item; lasso, box and polygon select on the full data.
+
+    The figures of all maps are made with the page and those that are not shown are hidden: plots that are put
+    into a page being shown may not build.
+    """
 
     title = "Map"
 
@@ -30,142 +41,287 @@ class MapView(pn.viewable.Viewer):
         super().__init__()
         self.page = page
         self.session: LabellingSession = page.session
-        self.scatter = RasterScatter(page, on_select=self._select, on_tap=page.open)
-        self._add_overlays()
-        axes = self._axis_names()
-        self.x_axis = pmui.Select(label="Across", options=axes, value=axes[0], size="small", width=190)
-        self.y_axis = pmui.Select(label="Up", options=axes, value=axes[1], size="small", width=190)
-        self.clear = pmui.Button(label="Clear selection", size="small", variant="outlined", visible=False)
+        self.axes = Axes(self.session)
+        self.tool, self.mode = LASSO, REPLACE
+        self.corners = 0
+        self.job_text = ""
+        self._job: Job | None = None
+        stored = _stored(self.session.workspace.settings.get(SETTING))
+        self.layers = {name: bool(stored["layers"].get(name, True)) for name in LAYERS}
+        self.bar = MapBar(self._receive, sizing_mode="stretch_width", margin=0)
         self.note = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10), styles=SMALL)
-        self.x_axis.param.watch(lambda _: self._load_axes(), "value")
-        self.y_axis.param.watch(lambda _: self._load_axes(), "value")
-        self.clear.on_click(lambda _: page.param.update(selection=np.empty(0, np.int64), selection_name=""))
-        page.react(self._recolour, "dark")
-        page.react(self._draw_selection, "selection")
-        page.react(self._draw_current, "current")
-        page.react(self._draw_labelled, "at_label")
-        page.watch(self.session, self._draw_labelled, "committed", "taxonomy_revision")
-        page.watch(self.session, self._draw_queue, "queue")
-        self._recolour()
-        page.when_shown(self._load_axes)
+        self.panels = self._make_panels(stored["panels"])
+        self._follow()
+        for panel in self.panels:
+            panel.recolour()
+        self._show_controls()
+        page.when_shown(self._load)
 
     def __panel__(self) -> pn.viewable.Viewable:
-        controls = pmui.Row(self.x_axis, self.y_axis, self.clear, sizing_mode="stretch_width")
-        return pmui.Column(
-            controls,
-            pn.pane.Bokeh(self.scatter.figure, sizing_mode="stretch_both", min_height=180),
-            self.note,
-            sizing_mode="stretch_both",
+        maps = pmui.Row(
+            *(panel.box for panel in self.panels), sizing_mode="stretch_both", margin=0, styles={"min-height": "0"}
         )
+        return pmui.Column(self.bar, maps, self.note, sizing_mode="stretch_both", margin=0)
 
-    # ---- axes ------------------------------------------------------------------------------------
+    @property
+    def shown(self) -> list[MapPanel]:
+        """The maps on the page."""
+        return [panel for panel in self.panels if panel.is_shown]
 
-    def _axis_names(self) -> list[str]:
-        """Columns that can be an axis: the plane when there is one, then numeric columns."""
-        roles, table = self.session.workspace.roles, self.session.workspace.table
-        numeric = [name for name in table.names if table.is_number(name) and name != roles.id]
-        if roles.label_use != "ignore":
-            numeric = [name for name in numeric if name != roles.label]
-        preferred = [name for name in (*roles.shown, *roles.features) if name in numeric]
-        columns = list(dict.fromkeys([*preferred, *numeric]))
-        plane = list(PLANE) if plane_path(self.session.workspace).exists() else []
-        return plane + columns or ["row number", "row number "]
+    @property
+    def n_shown(self) -> int:
+        """How many maps are on the page."""
+        return len(self.shown)
 
-    def _load_axes(self) -> None:
-        names = (self.x_axis.value, self.y_axis.value)
-        self.page.in_background(
-            lambda: (self._values(names[0]), self._values(names[1])),
-            lambda values: self._take_axes(names, values),
-        )
+    def _make_panels(self, stored: list[dict[str, str]]) -> list[MapPanel]:
+        usual = {"x": self.axes.usual[0], "y": self.axes.usual[1], "colour": DENSITY}
+        colours = {value for value, _, _ in choices(self.session)}
+        panels = []
+        for number in range(MOST_MAPS):
+            choice = dict(usual)
+            if number < len(stored):
+                names = (stored[number].get("x"), stored[number].get("y"))
+                if all(name in self.axes.names and self.axes.is_ready((name,)) for name in names):
+                    choice.update(x=str(names[0]), y=str(names[1]))
+                if stored[number].get("colour") in colours:
+                    choice["colour"] = str(stored[number]["colour"])
+            panels.append(MapPanel(self, number + 1, choice, is_shown=number < max(len(stored), 1)))
+        return panels
 
-    def _values(self, name: str) -> NDArray[np.float32]:
-        if name in PLANE:
-            plane = np.load(plane_path(self.session.workspace), mmap_mode="r")
-            return np.ascontiguousarray(plane[:, PLANE.index(name)])
-        if name.startswith("row number"):
-            return np.arange(self.session.workspace.table.n_rows, dtype=np.float32)
-        return self.session.workspace.table.floats(name)
+    def _follow(self) -> None:
+        """Redraw what changes, each map its own layers."""
+        page, session = self.page, self.session
+        page.react(self._recolour, "dark")
+        page.react(self._draw_selection, "selection")
+        page.react(lambda: self._each(MapPanel.draw_current), "current")
+        page.react(lambda: self._each(MapPanel.draw_labelled), "at_label")
+        page.watch(session, lambda: self._each(MapPanel.draw_labelled), "committed", "taxonomy_revision")
+        page.watch(session, lambda: self._each(MapPanel.draw_queue), "queue")
+        page.watch(session, self._round_ended, "report")
+        page.watch(session, self._classes_changed, "taxonomy_revision")
+        page.watch(session.scores, self._scores_changed, "model", "unlike", "why")
 
-    def _take_axes(self, names: tuple[str, str], values: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:
-        if names != (self.x_axis.value, self.y_axis.value):
-            return  # chosen anew while these were read
-        self.x, self.y = values
-        self.scatter.set_points(*values, names)
-        self._draw_labelled()
-        self._draw_queue()
-        self._draw_current()
+    def _load(self) -> None:
+        self._each(MapPanel.show_layers)
+        self._each(MapPanel.load_axes)
         self._write_note()
 
-    # ---- layers ----------------------------------------------------------------------------------
+    def _each(self, work: Callable[[MapPanel], None]) -> None:
+        for panel in self.shown:
+            work(panel)
 
-    def _add_overlays(self) -> None:
-        plot = self.scatter.figure
-        self.x = self.y = np.empty(0, np.float32)
-        self.queued = ColumnDataSource({"x": [], "y": []})
-        self.labelled = ColumnDataSource({"x": [], "y": [], "colour": [], "marker": [], "size": []})
-        self.current = ColumnDataSource({"x": [], "y": []})
-        self._queue_glyph = plot.scatter("x", "y", source=self.queued, size=7, fill_alpha=0, line_width=1.2)
-        plot.scatter(
-            "x", "y", source=self.labelled, size="size", marker="marker", fill_color="colour",
-            line_color="#ffffff", line_width=0.6,
-        )  # fmt: skip
-        halo = plot.scatter("x", "y", source=self.current, size=22, fill_alpha=0, line_width=5)
-        ring = plot.scatter("x", "y", source=self.current, size=22, fill_alpha=0, line_width=2)
-        self._rings = (halo, ring)
+    # ---- what changes ----------------------------------------------------------------------------
 
     def _recolour(self) -> None:
-        theme = DARK if self.page.dark else LIGHT
-        self.scatter.set_theme(theme)
-        self._queue_glyph.glyph.line_color = theme.chosen[1]
-        halo, ring = self._rings
-        halo.glyph.line_color, ring.glyph.line_color = theme.ground, theme.ink
-
-    def _draw_labelled(self) -> None:
-        self.page.in_background(self._labelled_points, lambda data: setattr(self.labelled, "data", data))
-
-    def _labelled_points(self) -> dict[str, Any]:
-        rows, classes = (values[-MOST_LABELLED:] for values in labels_at(self.page))
-        taxonomy = list(self.session.workspace.taxonomy)
-        rare_last = np.argsort([taxonomy[c].wanted for c in classes], kind="stable")
-        rows, classes = rows[rare_last], classes[rare_last]
-        return {
-            "x": self.x[rows] if len(self.x) else np.empty(0),
-            "y": self.y[rows] if len(self.y) else np.empty(0),
-            "colour": [taxonomy[c].colour for c in classes] if len(self.x) else [],
-            "marker": [mark(int(c)).marker for c in classes] if len(self.x) else [],
-            "size": [12 if taxonomy[c].wanted else 8 for c in classes] if len(self.x) else [],
-        }
-
-    def _draw_queue(self) -> None:
-        rows = np.array([q.row for q in self.session.queue[:50]], dtype=np.int64)
-        self.queued.data = self._at(rows)
-
-    def _draw_current(self) -> None:
-        row = self.page.current
-        self.current.data = self._at(np.array([] if row is None else [row], dtype=np.int64))
+        for panel in self.panels:
+            panel.recolour()
+        self._show_controls()
 
     def _draw_selection(self) -> None:
-        self.scatter.set_chosen(self.page.selection)
-        self.clear.visible = bool(len(self.page.selection))
-        self._write_note()
+        self._each(MapPanel.draw_selection)
+        self._show_controls()
 
-    def _at(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
-        rows = rows if len(self.x) else rows[:0]
-        return {"x": self.x[rows], "y": self.y[rows]}
+    def _round_ended(self) -> None:
+        self._recolour_where(lambda colour: kind_of(colour) is not None or colour == CLASS)
+
+    def _scores_changed(self) -> None:
+        self._recolour_where(lambda colour: kind_of(colour) is not None)
+
+    def _classes_changed(self) -> None:
+        self._recolour_where(lambda colour: colour in (CLASS, PREDICTED))
+        self._each(MapPanel.show_head)
+
+    def _recolour_where(self, applies: Callable[[str], bool]) -> None:
+        for panel in self.shown:
+            if applies(panel.choice["colour"]):
+                panel.load_colours()
 
     # ---- selecting -------------------------------------------------------------------------------
 
-    def _select(self, rows: NDArray[np.int64]) -> None:
-        self.page.param.update(selection=rows, selection_name="the map")
+    def select(self, rows: NDArray[np.int64], modifiers: Mapping[str, bool] | None) -> None:
+        """Take what a gesture on a map encloses."""
+        mode = mode_of(modifiers, self.mode)
+        before, name, n_items = self.page.selection, self.page.selection_name, self._n_items
+        joined = mode != REPLACE and len(before) and name not in ("", THE_MAP)
+        self.page.in_background(
+            lambda: combined(before, rows, mode, n_items),
+            lambda after: self._take(after, f"{name}, and the map" if joined else THE_MAP),
+        )
+
+    def _take(self, rows: NDArray[np.int64], name: str) -> None:
+        self.page.param.update(selection=rows, selection_name=name if len(rows) else "")
+
+    def _invert(self) -> None:
+        before, name, n_items = self.page.selection, self.page.selection_name, self._n_items
+        self.page.in_background(
+            lambda: inverted(before, n_items),
+            lambda rows: self._take(rows, f"all but {name}" if name else "the whole pool"),
+        )
+
+    @property
+    def _n_items(self) -> int:
+        return int(self.session.workspace.table.n_rows)
+
+    def show_corners(self, n: int) -> None:
+        """Say how far the polygon is that is being drawn."""
+        self.corners = n
+        self._show_controls()
+
+    # ---- controls --------------------------------------------------------------------------------
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        value = str(message.get("value"))
+        actions: dict[str, Callable[[], None]] = {
+            "tool": lambda: self._set_tool(value),
+            "mode": lambda: self._set_mode(value),
+            "layer": lambda: self._set_layer(str(message.get("name")), on=bool(message.get("on"))),
+            "invert": self._invert,
+            "clear": lambda: self._take(np.empty(0, np.int64), ""),
+            "reset": lambda: self._each(lambda panel: panel.scatter.show_all()),
+            "add": self._add_map,
+            "close-polygon": lambda: self._each(lambda panel: panel.scatter.close_outline()),
+            "drop-polygon": lambda: self._each(lambda panel: panel.scatter.drop_outline()),
+        }
+        action = actions.get(str(message.get("type")))
+        if action is not None:
+            self.page.hop(action)
+
+    def _set_tool(self, tool: str) -> None:
+        if tool not in (MOVE, LASSO, BOX, POLYGON):
+            return
+        self.tool = tool
+        for panel in self.panels:
+            panel.scatter.set_tool(tool)
+        self._show_controls()
+
+    def _set_mode(self, mode: str) -> None:
+        if mode in MODES:
+            self.mode = mode
+            self._show_controls()
+
+    def _set_layer(self, name: str, *, on: bool) -> None:
+        if name not in self.layers:
+            return
+        self.layers[name] = on
+        self._each(MapPanel.show_layers)
+        self._show_controls()
+        self.remember()
+
+    def _show_controls(self) -> None:
+        self.bar.show(
+            {
+                "tool": self.tool,
+                "mode": self.mode,
+                "layers": [{"name": name, "text": LAYERS[name], "on": on} for name, on in self.layers.items()],
+                "maps": self.n_shown,
+                "most": MOST_MAPS,
+                "corners": self.corners,
+                "selected": len(self.page.selection),
+                "dark": self.page.dark,
+            }
+        )
+        for panel in self.panels:
+            panel.show_head()
+        self._write_note()
+
+    # ---- several maps ----------------------------------------------------------------------------
+
+    def _add_map(self) -> None:
+        hidden = next((panel for panel in self.panels if not panel.is_shown), None)
+        if hidden is None:
+            return
+        hidden.choice.update(self.shown[-1].choice)
+        hidden.set_shown(True)
+        hidden.show_layers()
+        self._show_controls()
+        self.remember()
+
+    def close_map(self, panel: MapPanel) -> None:
+        """Take a map off the page; the last one stays."""
+        if self.n_shown > 1:
+            panel.set_shown(False)
+            self.axes.forget({one.choice[axis] for one in self.shown for axis in ("x", "y")})
+            self._show_controls()
+            self.remember()
+
+    def remember(self) -> None:
+        """Keep which maps are shown, and how, in the workspace."""
+        workspace = self.session.workspace
+        workspace.settings[SETTING] = {
+            "panels": [dict(panel.choice) for panel in self.shown],
+            "layers": dict(self.layers),
+        }
+        self._write_note()
+        self.page.in_background(workspace.save, lambda _: None)
+
+    # ---- projections -----------------------------------------------------------------------------
+
+    def begin_projection(self) -> None:
+        """Have the UMAP made, or wait with the page that has it made."""
+        if self._job is not None:
+            return
+        try:
+            job = projections.begin(self.session, self.axes.umap)
+        except InputError as error:
+            self._give_up(str(error))
+            return
+        self._job = job
+        self.page.watch(job, self._follow_job, "share", "text", "state")
+        self._follow_job()
+
+    def cancel_projection(self) -> None:
+        """Stop the UMAP; maps that wait for it show what they showed before."""
+        if self._job is not None:
+            self.page.in_background(self._job.cancel, lambda _: None)
+
+    def _follow_job(self) -> None:
+        job = self._job
+        if job is None:
+            return
+        self.job_text = f"{job.text or 'starting UMAP'} · {job.share:.0%}"
+        if job.state == "running":
+            self._each(MapPanel.show_head)
+            return
+        self._job = None
+        self.job_text = ""
+        if job.state == "done":
+            self._each(lambda panel: panel.load_axes() if self._shows_umap(panel) else None)
+            self._show_controls()
+        else:
+            self._give_up(job.error or "the UMAP was cancelled")
+
+    def _give_up(self, why: str) -> None:
+        """Bring maps that wait for a projection back to the usual axes."""
+        self.page.tell(why, kind="warning")
+        for panel in self.shown:
+            if self._shows_umap(panel):
+                panel.choice.update(x=self.axes.usual[0], y=self.axes.usual[1])
+                panel.load_axes()
+        self._show_controls()
+        self.remember()
+
+    def _shows_umap(self, panel: MapPanel) -> bool:
+        return any(panel.choice[axis] in UMAP for axis in ("x", "y"))
+
+    # ---- words -----------------------------------------------------------------------------------
 
     def _write_note(self) -> None:
-        n_items = self.session.workspace.table.n_rows
-        left_out = n_items - self.scatter.n_drawn
-        parts = [f"{n_items:,} items"]
-        if left_out:
-            parts.append(f"{left_out:,} without a value on these axes")
+        parts = [f"{self._n_items:,} items"]
         if len(self.page.selection):
             parts.append(f"<b>{len(self.page.selection):,} selected</b>")
-        if self.x_axis.value in PLANE:
+        if self.tool == POLYGON:
+            parts.append(
+                f"polygon: {self.corners} corners, a double tap closes it" if self.corners else "tap the corners"
+            )
+        if any(is_projection(panel.choice[axis]) for panel in self.shown for axis in ("x", "y")):
             parts.append("distances on a projection are not real distances")
         self.note.object = f'<div role="status" data-testid="map-note">{" · ".join(parts)}</div>'
+
+
+def _stored(content: Any) -> dict[str, Any]:
+    """What the workspace remembers of the maps; a file that a user has edited may hold anything."""
+    content = content if isinstance(content, dict) else {}
+    panels = content.get("panels")
+    panels = [p for p in panels if isinstance(p, dict)] if isinstance(panels, list) else []
+    layers = content.get("layers")
+    return {"panels": panels[:MOST_MAPS], "layers": layers if isinstance(layers, dict) else {}}

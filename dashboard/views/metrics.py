@@ -11,6 +11,7 @@ import panel_material_ui as pmui
 from ..page import Page
 from ..reasons import AUDIT
 from ..session import LabellingSession
+from ..sway import hide_share, sway, sway_sentence
 from ..training import labels_of
 from . import charts, label_charts
 from .drawing import Drawing, picture
@@ -44,6 +45,7 @@ class MetricsView(pn.viewable.Viewer):
         self.page = page
         self.session: LabellingSession = page.session
         self._asked = 0
+        self._sway = ""
         self._build()
         self.chart_choice.param.watch(lambda _: page.hop(self._chart_chosen), "value")
         self.measure.param.watch(lambda _: page.hop(self._draw), "value")
@@ -52,7 +54,9 @@ class MetricsView(pn.viewable.Viewer):
         page.watch(self.session, self._refresh, "report", "estimates")
         page.watch(self.session, self._classes_changed, "taxonomy_revision")
         page.watch(self.session, self._write_table, "committed", "queue")
+        page.watch(self.session, self._measure_sway, "report")
         self._refresh()
+        page.when_shown(self._measure_sway)
 
     def _build(self) -> None:
         small = {"size": "small", "margin": (9, 6, 3, 6)}
@@ -65,14 +69,14 @@ class MetricsView(pn.viewable.Viewer):
             label="Class", options=wanted, value=wanted[0] if wanted else None, width=130, visible=False, **small
         )  # fmt: skip
         self.head = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 10, 2, 10), styles=SMALL)
-        self.table = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10))
+        self.table = pn.pane.HTML("", sizing_mode="stretch_both", margin=0)
         self.chart = pn.pane.HTML("", sizing_mode="stretch_both", min_height=120, margin=0)
         self.sentence = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10, 4, 10), styles=SMALL)
 
     def __panel__(self) -> pn.viewable.Viewable:
         table = pmui.Column(
             self.head, self.table, sizing_mode="stretch_both", margin=0,
-            styles={"width": "52%", "min-width": "0", "height": "100%", "overflow": "auto"},
+            styles={"width": "52%", "min-width": "0", "height": "100%"},
         )  # fmt: skip
         chart = pmui.Column(
             pmui.Row(self.chart_choice, self.measure, self.class_choice, margin=0),
@@ -88,7 +92,7 @@ class MetricsView(pn.viewable.Viewer):
 
     @property
     def _looks(self) -> list[Look]:
-        return looks(self.session.workspace.taxonomy)
+        return looks(self.session.workspace.taxonomy, self.page.dark)
 
     def _wanted_names(self) -> list[str]:
         return [look.name for look in self._looks if look.wanted]
@@ -126,13 +130,29 @@ class MetricsView(pn.viewable.Viewer):
         sentence = source_sentence(session.estimates, session.report.get("audit"), n_queued)
         self._say(f'<span data-testid="estimate-source">{sentence}</span>')
         table = estimates_table(classes, session.estimates, found, self.page.dark)
-        self._put(f'{table}<p style="font-size:13px;margin:4px 0;max-width:60ch">{RANKING}</p>')
+        style = "font-size:13px;margin:4px 0;max-width:60ch"
+        self._put(f'{table}<p style="{style}">{RANKING}</p><p style="{style}" data-testid="sway">{self._sway}</p>')
 
     def _say(self, html: str) -> None:
         self.head.object = html
 
     def _put(self, html: str) -> None:
-        self.table.object = html
+        """Show the table; it scrolls in an element of its own, which the keyboard reaches."""
+        self.table.object = (
+            '<div tabindex="0" role="region" aria-label="Estimates" '
+            f'style="position:absolute;inset:0;overflow:auto;padding:0 10px">{html}</div>'
+        )
+
+    def _measure_sway(self) -> None:
+        """Say how much suggestions sway the answers, from all of them: in a thread."""
+        items, share = list(self.session.state.items.values()), hide_share(self.session.workspace.settings)
+
+        def measured(sentence: str) -> None:
+            if sentence != self._sway:
+                self._sway = sentence
+                self._write_table()
+
+        self.page.in_background(lambda: sway_sentence(sway(items, share)), measured)
 
     # ---- chart -----------------------------------------------------------------------------------
 

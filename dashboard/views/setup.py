@@ -190,6 +190,7 @@ class SetupView(pn.viewable.Viewer):
             image=self.image.value if has_image else None,
             image_kind=self.image_kind.value if has_image else None,
             notes=list(self.session.workspace.roles.notes),
+            series=[name for name in self.session.workspace.roles.series if name != self.image.value],
         )
 
     def _show_problem(self, text: str) -> None:

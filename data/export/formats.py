@@ -6,12 +6,13 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from ..workspace import Workspace
 Format = Literal["csv", "parquet", "jsonl"]
 FORMATS: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
 BLOCK_ROWS = 20_000
+FORMULA = r"^[=+\-@\t\r]"
 BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
 
 OURS = pa.schema(
@@ -69,21 +71,54 @@ def export_labels(
     InputError
         When the format is not known, there is no label, or the file cannot be written.
     """
+    kind = _kind_of(target, fmt)
+    state = workspace.log.snapshot()  # labelling goes on meanwhile
+    rows = labelled_rows(workspace, state)
+    if not len(rows):
+        raise InputError(f"{workspace.folder.name} has no labels yet: there is nothing to export")
+    tell = progress or (lambda share, text: None)
+    _write(target, kind, _blocks(workspace, rows, state, tell))
+    return len(rows)
+
+
+def export_blocks(blocks: Iterable[pa.Table], target: Path, fmt: Format | str | None = None) -> None:
+    """Write tables of one schema, at least one, as one file that a spreadsheet can open without harm.
+
+    Parameters
+    ----------
+    blocks
+        One after the other.
+    target, fmt
+        As in `export_labels`. In a CSV, texts that a spreadsheet would take for a formula get a ``'`` before
+        them.
+
+    Raises
+    ------
+    InputError
+        When the format is not known, or the file cannot be written.
+    """
+    kind = _kind_of(target, fmt)
+    safe = (_harmless(_portable(block)) if kind == "csv" else _portable(block) for block in blocks)
+    _write(target, kind, safe)
+
+
+def _kind_of(target: Path, fmt: Format | str | None) -> Format:
     kind = fmt or FORMATS.get(target.suffix.lower())
-    if kind is None or kind not in FORMATS.values():
+    known = next((one for one in FORMATS.values() if one == kind), None)
+    if known is None:
         raise InputError(
             f"{target.name} ends in no known format: name it .csv, .parquet or .jsonl, or use --format"
         )
     if not target.parent.is_dir():
         raise InputError(f"there is no folder {target.parent}: make it first")
-    state = workspace.log.snapshot()  # labelling goes on meanwhile
-    rows = labelled_rows(workspace, state)
-    if not len(rows):
-        raise InputError(f"{workspace.folder.name} has no labels yet: there is nothing to export")
+    return known
+
+
+def _write(target: Path, kind: Format, blocks: Iterator[pa.Table]) -> None:
+    """Write a file whole or not at all."""
     partial = target.with_name(target.name + ".partial")
-    tell = progress or (lambda share, text: None)
     try:
-        _WRITERS[kind](partial, _blocks(workspace, rows, state, tell))
+        _WRITERS[kind](partial, blocks)
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(target)
@@ -93,11 +128,21 @@ def export_labels(
         ) from error
     except pa.ArrowException as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"the labels cannot be written as {kind} ({reason}): choose another format") from error
+        raise InputError(f"the rows cannot be written as {kind} ({reason}): choose another format") from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-    return len(rows)
+
+
+def _harmless(block: pa.Table) -> pa.Table:
+    """Texts that begin as formulas do in spreadsheets, with a quote before them; numbers as they are."""
+    columns = [
+        pc.if_else(pc.match_substring_regex(c, FORMULA), pc.binary_join_element_wise("'", c, ""), c)
+        if pa.types.is_string(c.type)
+        else c
+        for c in _flat(block).columns
+    ]
+    return pa.table(columns, names=block.column_names)
 
 
 def labelled_rows(workspace: Workspace, state: LogState) -> NDArray[np.int64]:
@@ -119,7 +164,7 @@ def _block(workspace: Workspace, rows: NDArray[np.int64], state: LogState) -> pa
     events = [state.items[item_id].event for item_id in item_ids]
     ours = {
         "item_id": item_ids,
-        "label": [event.label for event in events],
+        "label": [state.items[item_id].label for item_id in item_ids],
         "annotator": [event.annotator for event in events],
         "labelled_at": [event.created_at for event in events],
         "input": [event.input for event in events],

@@ -13,12 +13,12 @@ MOVED_ON = """before => {
     return row && row !== String(before)
 }"""
 # Where a point of the data is on the screen, by BokehJS itself.
-ON_SCREEN = """([x, y]) => {
+ON_SCREEN = """([x, y, name]) => {
     const views = []
     const walk = view => { views.push(view); (view.child_views || []).forEach(walk) }
     for (const root of Object.values(Bokeh.index)) walk(root)
     const all = [...(Bokeh.index.all_views ? Bokeh.index.all_views() : []), ...views]
-    const plot = all.find(v => v.frame_view && v.model.x_range && v.model.toolbar.tools.length > 4)
+    const plot = all.find(v => v.frame_view && v.model.name === name)
     const place = (value, range) => (value - range.start) / (range.end - range.start)
     const frame = plot.frame.bbox
     const sx = frame.left + place(x, plot.model.x_range) * frame.width
@@ -26,12 +26,11 @@ ON_SCREEN = """([x, y]) => {
     const box = plot.canvas_view.el.getBoundingClientRect()
     return [box.left + sx, box.top + sy]
 }"""
-MAP_IS_DRAWN = """names => {
+MAP_IS_DRAWN = """([names, name]) => {
     const doc = window.Bokeh?.documents[0]
     if (!doc?.is_idle) return false
-    const models = [...doc._all_models.values()]
-    const plot = models.find(m => m.type === 'Figure' && m.toolbar.tools.length > 4)
-    const image = models.find(m => m.type === 'ColumnDataSource' && m.data.image?.length === 1)
+    const plot = [...doc._all_models.values()].find(m => m.type === 'Figure' && m.name === name)
+    const image = plot?.renderers.find(r => r.data_source?.data.image?.length === 1)?.data_source
     const axes = [plot?.below[0].axis_label, plot?.left[0].axis_label]
     return plot && image && (names === null || names.every((name, i) => name === axes[i])) &&
         image.data.x[0] === plot.x_range.start && image.data.y[0] === plot.y_range.start &&
@@ -71,14 +70,15 @@ def wait_until_saved(page: Any) -> None:
     expect(page.get_by_test_id("saved")).to_have_text("saved ✓")
 
 
-def wait_for_map(page: Any, names: list[str] | None = None) -> None:
-    """Wait until the map's image shows what its axes, of these names, do."""
-    page.wait_for_function(MAP_IS_DRAWN, arg=names)
+def wait_for_map(page: Any, names: list[str] | None = None, number: int = 1) -> None:
+    """Wait until a map's image shows what its axes, of these names, do."""
+    argument = [names, f"map {number}"]
+    page.wait_for_function(MAP_IS_DRAWN, arg=argument)
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    page.wait_for_function(MAP_IS_DRAWN, arg=names)
+    page.wait_for_function(MAP_IS_DRAWN, arg=argument)
 
 
-def on_screen(page: Any, x: float, y: float) -> tuple[float, float]:
-    """The pixel at which the map shows a point of the data."""
-    left, top = page.evaluate(ON_SCREEN, [float(x), float(y)])
+def on_screen(page: Any, x: float, y: float, number: int = 1) -> tuple[float, float]:
+    """The pixel at which a map shows a point of the data."""
+    left, top = page.evaluate(ON_SCREEN, [float(x), float(y), f"map {number}"])
     return left, top

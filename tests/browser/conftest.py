@@ -51,12 +51,17 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
+def screen() -> dict[str, Any]:
+    """The window and its preferences; a test can be parametrised with others."""
+    return {"viewport": {"width": 1366, "height": 768}}
+
+
+@pytest.fixture
+def page(browser: Any, screen: dict[str, Any]) -> Iterator[Any]:
     """A page that fails its test on errors in it and on requests to other hosts."""
     context = browser.new_context(
-        viewport={"width": 1366, "height": 768}, reduced_motion="reduce", locale="en-GB", timezone_id="UTC",
-        accept_downloads=True,
-    )  # fmt: skip
+        reduced_motion="reduce", locale="en-GB", timezone_id="UTC", accept_downloads=True, **screen
+    )
     context.set_default_timeout(PATIENCE)
     elsewhere: list[str] = []
     errors: list[str] = []
@@ -151,6 +156,7 @@ def digits(tmp_path: Path) -> Any:
     source = tmp_path / "digits.parquet"
     pq.write_table(digits(), source)
     workspace = Workspace.create(tmp_path / "digits.rareloop", source)
+    workspace.settings["hide_suggestion_share"] = 0.0  # a test that waits for a suggestion must get it
     roles = workspace.roles
     roles.label_use = "truth"
     workspace.confirm(roles, [str(digit) for digit in range(10)], wanted=["8"])

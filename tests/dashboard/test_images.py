@@ -93,3 +93,71 @@ def test_pixels_become_a_picture_of_their_shape(tmp_path, size, shape):
 def test_only_web_addresses_are_addresses(tmp_path, value, address):
     workspace, _ = make(tmp_path, pa.array([value], pa.string()), "url")
     assert image_address(workspace, 0) == address
+
+
+@pytest.mark.parametrize("name", ["x" * 5000 + ".png", "a\0b.png", "loop.png", "", "."])
+def test_names_that_are_no_files_are_refused(tmp_path, name):
+    workspace, folder = make(tmp_path, [name], "path")
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    with pytest.raises(InputError, match="row 0"):
+        image_bytes(workspace, 0)
+
+
+def test_a_huge_picture_is_refused_by_its_header(tmp_path, monkeypatch):
+    workspace, folder = make(tmp_path, ["a.png"], "path")
+    target = io.BytesIO()
+    Image.new("1", (10_000, 10_000)).save(target, "PNG")  # 100 million pixels in a few kilobytes
+    (folder / "a.png").write_bytes(target.getvalue())
+    with pytest.raises(InputError, match=r"10,000 × 10,000 pixels, and 50,000,000 is the most"):
+        image_bytes(workspace, 0)
+    monkeypatch.setattr("rareloop.dashboard.images.LARGEST_FILE", 1000)
+    with pytest.raises(InputError, match="larger than"):
+        image_bytes(workspace, 0)
+
+
+def array(tmp_path, values, kind, pixels=None):
+    workspace, _ = make(tmp_path, pa.array([values], kind), "array")
+    workspace.settings["card"] = {"pixels": pixels or {}}
+    return workspace
+
+
+def read(workspace):
+    return np.asarray(Image.open(io.BytesIO(image_bytes(workspace, 0)[0])))
+
+
+@pytest.mark.parametrize(
+    ("n", "shape", "expected"),
+    [(6, [2, 3], (2, 3)), (18, [2, 3], (2, 3, 3)), (24, [2, 3], (2, 3, 4)), (18, [2, 3, 3], (2, 3, 3))],
+)
+def test_the_shape_of_pixels_can_be_set(tmp_path, n, shape, expected):
+    workspace = array(tmp_path, list(range(n)), pa.list_(pa.int32()), {"shape": shape})
+    np.testing.assert_array_equal(read(workspace), np.arange(n).reshape(expected))
+
+
+def test_lists_of_lists_have_their_own_shape(tmp_path):
+    rows = [[0.0, 0.5, 1.0], [1.0, 0.5, 0.0]]
+    workspace = array(tmp_path, rows, pa.list_(pa.list_(pa.float32())))
+    assert (workspace.roles.image, workspace.roles.image_kind) == ("picture", "array")
+    np.testing.assert_array_equal(read(workspace), [[0, 128, 255], [255, 128, 0]])
+
+
+def test_one_channel_can_be_coloured(tmp_path):
+    kind = pa.list_(pa.float32())
+    workspace = array(tmp_path, [0.0, 1.0, float("nan"), None], kind, {"palette": "viridis"})
+    np.testing.assert_array_equal(read(workspace), [[[68, 1, 84], [253, 231, 37]], [[68, 1, 84], [68, 1, 84]]])
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "shape", "what"),
+    [
+        ([1, 2, 3, 4, 5], pa.list_(pa.int32()), None, "no square picture"),
+        ([1, 2, 3, 4, 5], pa.list_(pa.int32()), [2, 3], "do not fill a picture of 2 × 3"),
+        ([[1, 2], [3]], pa.list_(pa.list_(pa.int32())), None, "differ in length"),
+        ([], pa.list_(pa.int32()), None, "no picture"),
+        (["a"], pa.list_(pa.string()), None, "no list of numbers"),
+        (None, pa.list_(pa.int32()), None, "no list of numbers"),
+    ],
+)
+def test_arrays_that_are_no_picture_are_said(tmp_path, values, kind, shape, what):
+    with pytest.raises(InputError, match=what):
+        image_bytes(array(tmp_path, values, kind, {"shape": shape} if shape else None), 0)

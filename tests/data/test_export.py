@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from rareloop.data.errors import InputError
-from rareloop.data.export.formats import export_labels
+from rareloop.data.export.formats import export_blocks, export_labels
 from rareloop.data.labels import Action, Event, new_event_id
 from rareloop.data.workspace import Workspace
 
@@ -143,3 +143,17 @@ def test_a_target_that_is_a_folder_is_said_and_nothing_is_left(workspace, tmp_pa
     with pytest.raises(InputError, match="cannot be written"):
         export_labels(workspace, tmp_path / "out.csv")
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_csv_of_a_view_holds_no_formulas(tmp_path):
+    cells = ["=1+1", "+1", "-2", "@x", "\tx", "\rx", "fine", "a=1", "", None]
+    numbers = [-1.5] * len(cells)
+    block = pa.table({"text": pa.array(cells, pa.large_string()), "x": numbers})
+    export_blocks(iter([block, block]), tmp_path / "view.csv")
+    read = pd.read_csv(tmp_path / "view.csv", keep_default_na=False, lineterminator="\n")
+    assert read["text"].tolist() == 2 * ["'=1+1", "'+1", "'-2", "'@x", "'\tx", "'\rx", "fine", "a=1", "", ""]
+    assert read["x"].tolist() == 2 * numbers
+    export_blocks(iter([block]), tmp_path / "view.parquet")
+    assert pq.read_table(tmp_path / "view.parquet").column("text").to_pylist() == cells
+    with pytest.raises(InputError, match="no known format"):
+        export_blocks(iter([block]), tmp_path / "view.docx")

@@ -5,6 +5,7 @@ from rareloop.strategies.intervals import (
     beta_binomial_draws,
     fiducial_draws,
     gamma_draws,
+    newcombe,
     proportion,
     wilson,
 )
@@ -100,3 +101,27 @@ def test_hypergeometric_limits_cover_every_population():
 
 def test_what_is_not_known_is_none_in_a_report():
     assert Interval(float("nan"), 0.25, 1.0).to_list() == [None, 0.25, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("a", "n_a", "b", "n_b", "low", "high"),
+    [  # Newcombe (1998), table II, method 10
+        (56, 70, 48, 80, 0.0524, 0.3339),
+        (9, 10, 3, 10, 0.1705, 0.8090),
+        (5, 56, 0, 29, -0.0381, 0.1926),
+        (0, 10, 0, 20, -0.1611, 0.2775),
+        (10, 10, 0, 20, 0.6791, 1.0),
+    ],
+)
+def test_the_difference_of_two_proportions_has_newcombes_limits(a, n_a, b, n_b, low, high):
+    found = newcombe(a, n_a, b, n_b)
+    assert found.point == pytest.approx(a / n_a - b / n_b)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=6e-5)
+    turned = newcombe(b, n_b, a, n_a)
+    assert (turned.low, turned.high) == pytest.approx((-high, -low), abs=6e-5)
+
+
+def test_nothing_is_known_of_a_difference_without_items():
+    found = newcombe(0, 0, 3, 4)
+    assert np.isnan(found.point)
+    assert (found.low, found.high) == (-1, 1)

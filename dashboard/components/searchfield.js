@@ -1,0 +1,28 @@
+// The search field of the top bar; "/" goes there from anywhere but a text field.
+
+export function render({model}) {
+  const field = element('input', {
+    type: 'search', 'aria-label': 'Search', placeholder: 'id, value or rule   ( / )', spellcheck: 'false', autocomplete: 'off',
+    title: "An id opens the item; a value or a rule such as mag_r < 17 and class == '?' lists the items", maxlength: 2000,
+  })
+  const goTo = () => { field.focus(); field.select() }
+  field.onkeydown = (event) => {
+    if (event.key === 'Enter' && field.value.trim()) model.send_msg({type: 'search', text: field.value})
+    else if (event.key !== 'Escape') return
+    event.stopPropagation()
+    field.blur()  // so that the next keys are answers again
+  }
+  const onKey = (event) => {
+    const target = event.composedPath()[0]
+    if (event.key !== '/' || event.repeat || event.isComposing || event.ctrlKey || event.metaKey || event.altKey || isTyping(target)) return
+    event.preventDefault()  // at once: the letters that follow are no answers
+    goTo()
+  }
+  window.addEventListener('keydown', onKey)
+  model.on('remove', () => window.removeEventListener('keydown', onKey))
+  model.on('msg:custom', (message) => {
+    if (message.text !== undefined) field.value = message.text
+    if (message.focus && field.getRootNode().activeElement !== field) goTo()
+  })
+  return element('div', {class: 'searchfield'}, field)
+}

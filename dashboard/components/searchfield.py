@@ -1,0 +1,30 @@
+"""The search field of the top bar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from panel.custom import JSComponent
+
+from ..page import Page
+from . import HERE, script
+
+
+class SearchField(JSComponent):
+    """Hands what is searched to the page's finder; the key ``/`` goes there."""
+
+    _esm = script("elements", "searchfield")
+    _stylesheets = [HERE / "searchfield.css"]  # noqa: RUF012 (Panel's own form)
+
+    def __init__(self, page: Page, **params: Any) -> None:
+        super().__init__(**params)
+        self._page = page
+        page.react(self._obey, "command")
+
+    def _obey(self) -> None:
+        if self._page.command[0] == "search":
+            self._send_msg({"focus": True})
+
+    def _handle_msg(self, data: Any) -> None:
+        if isinstance(data, dict) and data.get("type") == "search":
+            self._page.finder.search(str(data.get("text", "")))

@@ -1,0 +1,127 @@
+"""Finding on one page: what is looked for in threads, and the newest result as the page's selection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data.errors import InputError
+from .search import USUAL, Found, find, near_rows, search
+from .similar import Nearest
+
+if TYPE_CHECKING:
+    from .page import Page
+
+
+class Finder:
+    """Looks for items and shows what it found; a newer question makes the answer to an older one void.
+
+    Parameters
+    ----------
+    page
+        Its ``found`` and ``selection`` are set, its ``filters`` too.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.k = USUAL
+        self._asked = 0
+        self._nearest: Nearest | None = None
+        page.param.watch(lambda _: self._selected_elsewhere(), "selection")
+        page.param.watch(lambda event: self._obey(*event.new), "command")
+
+    @property
+    def nearest(self) -> Nearest:
+        """The search over the workspace's features."""
+        if self._nearest is None:
+            self._nearest = Nearest(self.page.session.workspace.features)
+        return self._nearest
+
+    @property
+    def shown(self) -> Found | None:
+        """What the page's selection was found by; None when it comes from elsewhere."""
+        found = self.page.found
+        return found if found is not None and found.rows is self.page.selection else None
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The filters in force, as rules."""
+        found = self.shown
+        return () if found is None else tuple(found.source.get("filters", ()))
+
+    def search(self, text: str) -> None:
+        """Open the item of that id, or select what a rule or a value finds."""
+        self._ask(lambda: search(self.page.session, self.nearest, text), is_listed=True)
+
+    def find(self, source: dict[str, Any], is_listed: bool = True) -> None:
+        """Select what `search.find` finds; `is_listed` opens the table."""
+        self._ask(lambda: find(self.page.session, self.nearest, source), is_listed)
+
+    def similar_to_item(self, row: int | None) -> None:
+        """Select the items most like one."""
+        if row is None:
+            self.page.complain(InputError("no item is on the card: open one first"))
+            return
+        self.find({"similar": self.page.session.workspace.ids.text(row), "k": self.k})
+
+    def similar_to_selection(self) -> None:
+        """Select the items nearest to the mean of the selection."""
+        rows, name, shown = self.page.selection, self.page.selection_name or "the selection", self.shown
+        if not len(rows):
+            self.page.complain(InputError("nothing is selected: select items on the map, or search for some"))
+            return
+        source = {"similar": shown.source, "k": self.k} if shown is not None and shown.source else {}
+        self._ask(
+            lambda: near_rows(
+                self.page.session, self.nearest, rows, f"the mean of {name}", source.get("k", self.k), source
+            ),
+            is_listed=True,
+        )
+
+    def filter(self, rules: Sequence[str]) -> None:
+        """Select the items for which all these rules hold; without any, end the filters."""
+        if rules:
+            self.find({"filters": list(rules)}, is_listed=False)
+        else:
+            self.clear()
+
+    def clear(self) -> None:
+        """Select nothing."""
+        self._asked += 1
+        self.page.param.update(found=None, filters=None, selection=np.empty(0, np.int64), selection_name="")
+
+    def _selected_elsewhere(self) -> None:
+        if self.shown is None and self.page.filters is not None:
+            self.page.filters = None
+
+    def _obey(self, name: str, row: int | None, _: int) -> None:
+        if name == "similar":
+            self.similar_to_item(self.page.current if row is None else row)
+
+    def _ask(self, work: Callable[[], int | Found], is_listed: bool) -> None:
+        self._asked += 1
+        number = self._asked
+
+        def take(result: int | Found) -> None:
+            if number == self._asked:
+                self._take(result, is_listed)
+
+        self.page.in_background(work, take)
+
+    def _take(self, result: int | Found, is_listed: bool) -> None:
+        if not isinstance(result, Found):
+            self.page.open(result)
+            return
+        if result.note:
+            self.page.tell(result.note)
+        mask = None
+        if "filters" in result.source:
+            mask = np.zeros(self.page.session.workspace.table.n_rows, bool)
+            mask[result.rows] = True
+        self.page.param.update(found=result, filters=mask, selection=result.rows, selection_name=result.name)
+        if not len(result.rows):
+            self.page.tell(f"{result.name[:1].upper()}{result.name[1:]} finds nothing.", kind="warning")
+        elif is_listed:
+            self.page.show_view("table")

@@ -1,0 +1,137 @@
+"""The items nearest to the one on the card: those that have a label, and those that have none yet."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..strategies.retrieval import Metric
+from ..strategies.rows import blocks
+from .reasons import WITHOUT_HINT
+from .session import LabellingSession
+from .training import labels_of
+
+N_OF_EACH = 5
+FEW_LABELS = 5_000  # up to here the labelled rows are read anew after each answer,
+OLD = 30.0  # beyond, after so many seconds
+FIRST_LOOK = 64  # unlabelled candidates that are looked at first
+
+_known: WeakKeyDictionary[LabellingSession, Neighbourhood] = WeakKeyDictionary()
+
+
+def neighbourhood(session: LabellingSession) -> Neighbourhood:
+    """What finds the neighbours in a session's pool; one for all pages."""
+    return _known.setdefault(session, Neighbourhood(session))
+
+
+def may_be_told(session: LabellingSession, row: int) -> bool:
+    """Whether the neighbours of a row may be shown: never for the questions of an audit or a campaign."""
+    if session.campaign:
+        return False
+    queued = next((q for q in session.queue if q.row == row), None) or session.asked(row)
+    answered = session.state.items.get(session.workspace.ids.text(row))
+    asked_by = {None if queued is None else queued.strategy, None if answered is None else answered.event.strategy}
+    return not asked_by & WITHOUT_HINT
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    n_events: int
+    read_at: float
+    rows: NDArray[np.int64]
+
+
+class Neighbourhood:
+    """Finds the nearest items in the feature space, for use in threads."""
+
+    def __init__(self, session: LabellingSession) -> None:
+        self.session = session
+        self._lock = threading.Lock()
+        self._of: Any = None  # the matrix that the norms are of
+        self._norms = np.empty(0, np.float32)
+        self._labelled: _Labelled | None = None
+
+    def of(self, row: int) -> dict[str, Any]:
+        """The nearest items of a row; touches the whole pool.
+
+        Returns
+        -------
+        dict
+            ``labelled`` (with ``class``) and ``unlabelled``: lists of ``row``, ``id`` and ``distance``,
+            nearest first; what the audit has sealed is in neither.
+        """
+        metric = self.session.settings.metric
+        with self._lock:  # one at a time: each has the memory of a column of the pool
+            distances = self._distances(row, metric)
+            labelled = self._labelled_rows()
+            near = labelled[labelled != row]
+            near = near[np.argsort(distances[near], kind="stable")[:N_OF_EACH]]
+            distances[row] = np.inf
+            return {
+                "labelled": self._described(near, distances, metric, labelled=True),
+                "unlabelled": self._unlabelled(distances, metric),
+            }
+
+    def _distances(self, row: int, metric: Metric) -> NDArray[np.float32]:
+        """Squared distances, or one minus the cosine, of all rows ``(n_items,)``."""
+        X = self.session.workspace.features
+        if self._of is not X:
+            self._norms = np.concatenate([np.einsum("ij,ij->i", values, values) for _, values in blocks(X)])
+            self._of = X
+        query = np.ascontiguousarray(X[row])
+        products = np.concatenate([values @ query for _, values in blocks(X)])
+        if metric == "cosine":
+            lengths = np.sqrt(self._norms * self._norms[row])
+            return np.float32(1) - np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
+        products *= -2
+        products += self._norms
+        products += self._norms[row]
+        return products
+
+    def _labelled_rows(self) -> NDArray[np.int64]:
+        """Rows with a label that the audit has not sealed."""
+        session, known = self.session, self._labelled
+        n_events = session.state.n_events
+        if known is not None and (
+            known.n_events == n_events or (len(known.rows) > FEW_LABELS and time.monotonic() - known.read_at < OLD)
+        ):
+            return known.rows
+        rows = labels_of(session.workspace.log.snapshot(), session.workspace, session.auditor.audit).rows
+        self._labelled = _Labelled(n_events, time.monotonic(), rows)
+        return rows
+
+    def _unlabelled(self, distances: NDArray[np.float32], metric: Metric) -> list[dict[str, Any]]:
+        """The nearest that nothing was said of; looks further where most of the nearest have an answer."""
+        wanted, n = FIRST_LOOK, len(distances)
+        while True:
+            wanted = min(wanted, n)
+            found = np.argpartition(distances, wanted - 1)[:wanted] if wanted < n else np.arange(n)
+            found = found[np.isfinite(distances[found])]
+            found = found[np.argsort(distances[found], kind="stable")]
+            items = self.session.state.items
+            texts = self.session.workspace.ids.texts(found)
+            is_open = np.array([text not in items for text in texts], bool)
+            if is_open.sum() >= N_OF_EACH or wanted == n:
+                return self._described(found[is_open][:N_OF_EACH], distances, metric, labelled=False)
+            wanted *= 16
+
+    def _described(
+        self, rows: NDArray[np.int64], distances: NDArray[np.float32], metric: Metric, *, labelled: bool
+    ) -> list[dict[str, Any]]:
+        texts = self.session.workspace.ids.texts(rows)
+        items = self.session.state.items
+        shown = []
+        for row, text in zip(rows, texts, strict=True):
+            distance = float(max(distances[row], 0.0))
+            entry = {"row": int(row), "id": text, "distance": distance if metric == "cosine" else distance**0.5}
+            if not labelled:
+                shown.append(entry)
+            elif (state := items.get(text)) is not None and state.label is not None:
+                shown.append(entry | {"class": state.label})
+        return shown

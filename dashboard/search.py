@@ -1,0 +1,140 @@
+"""What a search finds: an item by its id, or the items of a rule, of filters, of a value, or near others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ..data.errors import InputError
+from .columns import Columns
+from .rules import RuleError, parse
+from .session import LabellingSession
+from .similar import FEWEST, MOST, Nearest
+
+USUAL = 100
+LONGEST_NAMED = 60
+# What nobody writes in a value that they look for.
+_RULE_SIGNS = re.compile(r"[<>=`]|\b(and|or|not|in)\b|\b(isnull|contains|startswith)\s*\(")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Items that were found.
+
+    `rows` int64, sorted; `name` says in words what they are; `source` is what to look for to find them again,
+    as `find` takes it, empty when that is not possible; `distances` float64 are those of the rows, for items
+    near others; `note` is what has to be said with them.
+    """
+
+    rows: NDArray[np.int64]
+    name: str
+    source: dict[str, Any] = field(default_factory=dict)
+    distances: NDArray[np.float64] | None = None
+    note: str = ""
+
+
+def find(session: LabellingSession, nearest: Nearest, source: Mapping[str, Any]) -> Found:
+    """Find items; touches all rows.
+
+    Parameters
+    ----------
+    source
+        ``{"rule": text}``, ``{"value": text}``, ``{"filters": [rule, ...]}``, ``{"similar": id, "k": n}`` or
+        ``{"similar": source, "k": n}``.
+
+    Raises
+    ------
+    InputError
+        When a rule cannot be read, or an item is not there.
+    """
+    if "rule" in source:
+        return _by_rules(session, [str(source["rule"])], "the rule", dict(source))
+    if "filters" in source:
+        rules = [str(rule) for rule in source["filters"]]
+        return _by_rules(session, rules, "the filters" if len(rules) > 1 else "the filter", dict(source))
+    if "value" in source:
+        return _by_value(session, str(source["value"]))
+    if "similar" in source:
+        return _by_likeness(session, nearest, source)
+    raise InputError("there is nothing to look for: write an id, a value or a rule")
+
+
+def search(session: LabellingSession, nearest: Nearest, text: str) -> int | Found:
+    """Find what a text means: the row of an item, or the items of a rule, or those that hold it as a value.
+
+    Raises
+    ------
+    RuleError
+        When it looks like a rule and is none.
+    InputError
+        When it is empty.
+    """
+    text = text.strip()
+    if not text:
+        raise InputError("there is nothing to look for: write an id, a value or a rule")
+    row = int(session.workspace.ids.find([text])[0])
+    if row >= 0:
+        return row
+    try:
+        return find(session, nearest, {"rule": text})
+    except RuleError:
+        if _RULE_SIGNS.search(text):
+            found = _by_value(session, text)
+            if len(found.rows):
+                return found
+            raise
+    return _by_value(session, text)
+
+
+def near_rows(
+    session: LabellingSession, nearest: Nearest, rows: NDArray[np.int64], name: str, k: int, source: dict[str, Any]
+) -> Found:
+    """The k items nearest to the mean of some rows; touches all rows."""
+    near = nearest.to(rows, min(max(int(k), FEWEST), MOST), session.settings.metric)  # type: ignore[arg-type]
+    order = np.argsort(near.rows)
+    return Found(near.rows[order], f"{len(near.rows):,} items most like {name}", source, near.distances[order])
+
+
+def _by_rules(session: LabellingSession, texts: list[str], what: str, source: dict[str, Any]) -> Found:
+    columns = Columns.of(session)
+    rules = [parse(text, columns) for text in texts]
+    mask = np.ones(columns.n_rows, bool)
+    for rule in rules:
+        mask &= rule.mask(columns)
+    note = ""
+    if any(rule.needs_predictions for rule in rules):
+        note = f"Predictions are known of the {len(columns.predicted_rows):,} items asked in this run only."
+    return Found(np.flatnonzero(mask).astype(np.int64), f"{what} {' and '.join(texts)}", source, note=note)
+
+
+def _by_value(session: LabellingSession, text: str) -> Found:
+    """The items that hold a text, in upper or lower case, in a shown column of texts."""
+    columns = Columns.of(session)
+    roles = session.workspace.roles
+    names = [name for name in dict.fromkeys([roles.id, *roles.shown, *roles.text]) if name is not None]
+    keys = [f".{name}" for name in names if columns.kind(f".{name}") == "text"]
+    mask = np.zeros(columns.n_rows, bool)
+    for key in keys:
+        holds = pc.match_substring(columns.table.column(key[1:]).cast("large_string"), text, ignore_case=True)
+        mask |= np.asarray(pc.fill_null(holds, False).to_numpy(), bool)
+    short = text if len(text) <= LONGEST_NAMED else text[:LONGEST_NAMED] + "…"
+    return Found(np.flatnonzero(mask).astype(np.int64), f"the search for '{short}'", {"value": text})
+
+
+def _by_likeness(session: LabellingSession, nearest: Nearest, source: Mapping[str, Any]) -> Found:
+    target, k = source["similar"], int(source.get("k", USUAL))
+    if isinstance(target, Mapping):
+        base = find(session, nearest, target)
+        if not len(base.rows):
+            raise InputError(f"{base.name} finds nothing, so nothing is like it: change it")
+        return near_rows(session, nearest, base.rows, f"the mean of {base.name}", k, dict(source))
+    rows = session.workspace.ids.find([str(target)])
+    if rows[0] < 0:
+        raise InputError(f"there is no item {target!r} any more: choose another one")
+    return near_rows(session, nearest, rows, f"item {target}", k, dict(source))

@@ -1,0 +1,277 @@
+"""The table: the selected items, or all, sorted and paged by the server; what is found is exported from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import panel as pn
+from numpy.typing import NDArray
+
+from ...data.errors import InputError
+from ...data.export.formats import BLOCK_ROWS, export_blocks
+from ..columns import Answers
+from ..components.listing import Listing
+from ..listing import (
+    DISTANCE,
+    OF_TABLE,
+    PROBABILITY,
+    RANK,
+    SCORE,
+    Items,
+    Sort,
+    column_keys,
+    exported,
+    ordered,
+    texts,
+    title,
+)
+from ..page import Page
+from ..saved_views import MAPS, SavedViews
+from ..session import LabellingSession
+from ..similar import FEWEST, MOST
+from .export import FOLDER, ROUTE
+
+PAGE_SIZE = 50
+DESCENDING_FIRST = (PROBABILITY, SCORE)
+
+
+class TableView(pn.viewable.Viewer):
+    """Lists the rows of ``page.selection``, or all items, with their answers; a click opens one on the card."""
+
+    title = "Table"
+
+    def __init__(self, page: Page) -> None:
+        super().__init__()
+        self.page = page
+        self.session: LabellingSession = page.session
+        self.saved = SavedViews(self.session.workspace, self.session.annotator)
+        self.sort = Sort()
+        self.items = Items(np.empty(0, np.int64))
+        self.order = self.items.rows
+        self.number = 0  # of the page that is shown
+        self._version = 0  # counts the lists, so that late answers are known
+        self.listing = Listing(
+            self._on_message, dark=page.dark, sizing_mode="stretch_both", min_height=120, margin=0
+        )
+        page.react(lambda: setattr(self.listing, "dark", page.dark), "dark")
+        page.react(self._load, "selection")
+        page.react(lambda: self.listing.send({"current": page.current}), "current")
+        page.watch(self.session, self._show_page, "committed", "queue", "taxonomy_revision")
+        page.when_shown(self._begin)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self.listing
+
+    # ---- what is listed --------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        name = view_in_address()
+        if name:
+            self._open_view(name)
+        else:
+            self._load()
+
+    def _load(self) -> None:
+        """List the selection anew, from its first page; all items while nothing was looked for."""
+        found, rows = self.page.finder.shown, self.page.selection
+        if found is None and not len(rows):
+            rows = np.arange(self.session.workspace.table.n_rows)
+        items = Items(rows, found)
+        if items.has_distances:
+            self.sort = Sort()
+        self._arrange(items, self.sort)
+
+    def _arrange(self, items: Items, sort: Sort) -> None:
+        self._version += 1
+        version = self._version
+
+        def take(order: NDArray[np.int64]) -> None:
+            if version == self._version:
+                self.items, self.order, self.sort, self.number = items, order, sort, 0
+                self._show_page()
+
+        self.page.in_background(lambda: ordered(self.session, items, sort), take)
+
+    def _show_page(self) -> None:
+        """Send the page that is shown, with the answers as they are now; its order stays."""
+        items, order, version = self.items, self.order, self._version
+        rows = order[self.number * PAGE_SIZE : (self.number + 1) * PAGE_SIZE]
+
+        def work() -> dict[str, Any]:
+            answered = np.isin(Answers.of(self.session.workspace).rows, items.rows, assume_unique=True).sum()
+            lines = texts(self.session, rows, items)
+            return {
+                "rows": [{"row": int(r), "cells": line} for r, line in zip(rows, lines, strict=True)],
+                "note": self._note(items, int(answered)),
+            }
+
+        self.page.in_background(work, lambda sent: self._send(sent, items, version))
+
+    def _send(self, sent: dict[str, Any], items: Items, version: int) -> None:
+        if version != self._version:
+            return
+        key = self.sort.key or (DISTANCE if items.has_distances else "")
+        found = self.page.finder.shown
+        self.listing.send(
+            sent
+            | {
+                "version": version,
+                "columns": [self._column(key) for key in column_keys(self.session, items.has_distances)],
+                "total": len(items.rows),
+                "page": self.number,
+                "n_pages": max(-(-len(items.rows) // PAGE_SIZE), 1),
+                "sort": {"key": key, "ascending": self.sort.ascending},
+                "current": self.page.current,
+                "views": self.saved.names,
+                "can_save": bool(found is not None and found.source) or not len(self.page.selection),
+                "k": self.page.finder.k,
+                "n_selected": len(self.page.selection),
+            }
+        )
+
+    def _column(self, key: str) -> dict[str, Any]:
+        is_number = key in (PROBABILITY, RANK, SCORE, DISTANCE) or (
+            key.startswith(OF_TABLE) and self.session.workspace.table.is_number(key[1:])
+        )
+        return {"key": key, "title": title(key), "number": is_number}
+
+    def _note(self, items: Items, answered: int) -> dict[str, str]:
+        """What is listed, in words."""
+        n = len(items.rows)
+        if items.found is None and n == self.session.workspace.table.n_rows:
+            what = ""
+        else:
+            name = self.page.selection_name if items.found is None else items.found.name
+            what = f" from {name or 'the map'}"
+        if not n:
+            return {"items": "Nothing was found", "more": f" by {items.found.name if items.found else 'this'}."}
+        return {
+            "items": f"{n:,} {'item' if n == 1 else 'items'}",
+            "more": f"{what} · {answered:,} answered, {n - answered:,} not",
+        }
+
+    # ---- what the browser asks -------------------------------------------------------------------
+
+    def _on_message(self, message: Mapping[str, Any]) -> None:
+        answers = {
+            "hello": lambda: self.page.hop(self._show_page),
+            "page": lambda: self.page.hop(lambda: self._turn(int(message["page"]))),
+            "sort": lambda: self.page.hop(lambda: self._sort(str(message["key"]))),
+            "open": lambda: self._open(int(message["row"])),
+            "similar": lambda: self._similar(str(message["of"]), int(message["k"])),
+            "export": lambda: self._export(str(message["format"])),
+            "view": lambda: self.page.hop(lambda: self._change_views(message)),
+        }
+        answer = answers.get(str(message.get("type")))
+        if answer is not None:
+            answer()
+
+    def _turn(self, number: int) -> None:
+        self.number = min(max(number, 0), max((len(self.order) - 1) // PAGE_SIZE, 0))
+        self._show_page()
+
+    def _sort(self, key: str) -> None:
+        if key not in column_keys(self.session, self.items.has_distances):
+            return
+        first = key not in DESCENDING_FIRST
+        ascending = not self.sort.ascending if self.sort.key == key else first
+        self._arrange(self.items, Sort(key, ascending))
+
+    def _open(self, row: int) -> None:
+        if 0 <= row < self.session.workspace.table.n_rows:
+            self.page.open(row)
+
+    def _similar(self, of: str, k: int) -> None:
+        finder = self.page.finder
+        finder.k = min(max(k, FEWEST), MOST)
+        if of == "item":
+            finder.similar_to_item(self.page.current)
+        else:
+            finder.similar_to_selection()
+
+    def _export(self, kind: str) -> None:
+        """Write the rows that are listed, in their order and with their columns, for download."""
+        if kind not in ("csv", "parquet"):
+            return
+        items, order, workspace = self.items, self.order, self.session.workspace
+        target = workspace.folder / FOLDER / f"{workspace.name}-view.{kind}"
+        starts = range(0, max(len(order), 1), BLOCK_ROWS)
+
+        def work() -> None:
+            target.parent.mkdir(exist_ok=True)
+            blocks = (exported(self.session, order[start : start + BLOCK_ROWS], items) for start in starts)
+            export_blocks(blocks, target, kind)
+
+        self.page.in_background(work, lambda _: self._exported(target.name, len(order)))
+
+    def _exported(self, name: str, n_rows: int) -> None:
+        self.listing.send(
+            {
+                "type": "exported",
+                "name": name,
+                "address": f"{ROUTE}/{quote(name)}",
+                "text": f"{n_rows:,} rows are in {FOLDER}/{name}.",
+            }
+        )
+
+    # ---- saved views -----------------------------------------------------------------------------
+
+    def _change_views(self, message: Mapping[str, Any]) -> None:
+        name, wanted = str(message.get("name", "")), str(message.get("do"))
+        try:
+            if wanted == "save":
+                self._save_view(name)
+            elif wanted == "rename":
+                self.saved.rename(name, str(message.get("to", "")))
+            elif wanted == "delete":
+                self.saved.delete(name)
+            elif wanted == "open":
+                self._open_view(name)
+        except InputError as error:
+            self.page.complain(error)
+        self.listing.send({"views": self.saved.names})
+
+    def _save_view(self, name: str) -> None:
+        found = self.page.finder.shown
+        source = {} if found is None else found.source
+        if not source and len(self.page.selection):
+            raise InputError("rows selected by hand cannot be saved as a view: search or filter first")
+        self.saved.save(name, source, {"key": self.sort.key, "ascending": self.sort.ascending})
+        set_view_in_address(name)
+        self.page.tell(f"The view '{name}' is saved; its link is in the address bar.")
+
+    def _open_view(self, name: str) -> None:
+        """Show a saved view; the page is built anew where its maps have other axes."""
+        try:
+            view = self.saved.get(name)
+        except InputError as error:
+            self.page.complain(error)
+            self._load()
+            return
+        set_view_in_address(name)
+        settings = self.session.workspace.settings
+        if MAPS in view and view[MAPS] != settings.get(MAPS) and pn.state.location is not None:
+            settings[MAPS] = view[MAPS]
+            pn.state.location.reload = True
+            return
+        self.sort = Sort(str(view["sort"].get("key", "")), bool(view["sort"].get("ascending", True)))
+        if view["source"]:
+            self.page.finder.find(view["source"])
+        else:
+            self.page.finder.clear()
+            self.page.show_view("table")
+
+
+def view_in_address() -> str:
+    """The name of the view that the page's address asks for, or empty."""
+    location = pn.state.location
+    return "" if location is None else str(location.query_params.get("view", ""))
+
+
+def set_view_in_address(name: str) -> None:
+    """Have the page's address ask for a view."""
+    if pn.state.location is not None:
+        pn.state.location.update_query(view=name)
