@@ -103,8 +103,8 @@ class App:
             header=[
                 pmui.Row(
                     pn.HSpacer(),
-                    self._search_field(),
                     self.notes.bar,
+                    self._search_field(),
                     self.status,
                     self.plan.arranger,
                     self.theme,

@@ -142,7 +142,7 @@ class FloorPlan:
         kind, name = message.get("type"), str(message.get("name") or "")
         try:
             if kind == "hello" and isinstance(message.get("row"), int):
-                self._reopen(message["row"])
+                self._reopen(message["row"], as_asked=message.get("as_asked") is True)
             elif kind == "choose":
                 self.arrangement.choose(name)
                 self._reload()
@@ -162,11 +162,11 @@ class FloorPlan:
         self._reload()
 
     def _reload(self) -> None:
-        self.page.hop(lambda: self.arranger.reload(self.page.current))
+        self.page.hop(self.arranger.reload)
 
-    def _reopen(self, row: int) -> None:
+    def _reopen(self, row: int, *, as_asked: bool) -> None:
         if 0 <= row < self.page.session.workspace.table.n_rows:
-            self.page.open(row)
+            self.page.open(row, as_asked=as_asked)
 
     def _show_menu(self) -> None:
         arrangement = self.arrangement

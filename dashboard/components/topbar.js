@@ -42,6 +42,7 @@ class TopBar {
       note.box.title = text
     }
     this.badge.hidden = !work.length
+    this.badge.classList.toggle('patient', work.every((one) => one.share === null))
     this.badge.textContent = work.length > 1 ? `Working · ${work.length}` : 'Working'
     this.paintWork(work)
   }

@@ -10,27 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rareloop.layouts.schema import LayoutError, layout_names, load_layout
 
-VIEWS = set(
-    [
-        "item",
-        "map",
-        "metrics",
-        "table",
-        "distributions",
-        "history",
-        "strategy",
-        "audit",
-        "stop",
-        "checks",
-        "export",
-        "grid",
-        "classes",
-        "guidelines",
-        "bulk",
-        "progress",
-        "time",
-    ]
-)
+VIEWS = {
+    "item",
+    "map",
+    "metrics",
+    "table",
+    "distributions",
+    "history",
+    "strategy",
+    "audit",
+    "stop",
+    "checks",
+    "export",
+    "grid",
+    "classes",
+    "guidelines",
+    "bulk",
+    "progress",
+    "time",
+}
 
 
 def write(folder: Path, text: str) -> Path:
