@@ -35,6 +35,7 @@ from .views.stop import StopView, meter
 from .views.strategy import StrategyView
 from .views.table import TableView
 from .views.time_machine import TimeMachineView
+from .views.work import WorkNotes
 
 VIEWS: dict[str, type[Any]] = {
     "item": ItemView,
@@ -96,6 +97,7 @@ class App:
         self.plan = FloorPlan(self.page, arrangement, {name: view.title for name, view in VIEWS.items()})
         self.views: dict[str, Any] = {}
         self.status = Status(align="center")
+        self.notes = WorkNotes(self.page)
         self.theme = ThemeButton(self._set_theme, align="center")
         self.main = pmui.Column(sizing_mode="stretch_both", margin=0, styles={"height": MAIN_HEIGHT})
         self.shell = pmui.Page(
@@ -103,6 +105,7 @@ class App:
             header=[
                 pmui.Row(
                     pn.HSpacer(),
+                    self.notes.bar,
                     self._search_field(),
                     self.status,
                     self.plan.arranger,
@@ -179,7 +182,10 @@ class App:
         self.bar = pmui.LinearProgress(variant="determinate", value=0, sizing_mode="stretch_width")
         self.doing = pn.pane.HTML("", sizing_mode="stretch_width")
         self._show_progress()
-        return pmui.Container(pn.pane.HTML("<h2>Preparing the pool</h2>"), self.bar, self.doing, width_option="md")
+        cancel = pmui.Button(label="Cancel", variant="outlined", size="small", margin=(10, 0))
+        cancel.on_click(lambda _: self.session.cancel_preparing())
+        heading = pn.pane.HTML("<h2>Preparing the pool</h2>")
+        return pmui.Container(heading, self.bar, self.doing, cancel, width_option="md")
 
     def _show_progress(self) -> None:
         if self.session.phase == "preparing" and hasattr(self, "bar"):

@@ -60,7 +60,7 @@ class FloorPlan:
             lambda sizes: self.arrangement.resize(path, sizes),
             parts=[self._part(child, (*path, i), views) for i, child in enumerate(node.children)],
             sizes=[100.0 * child.size / total for child in node.children],
-            names=[", ".join(self.titles[name] for name in inside) for inside in names],
+            names=[self._words(inside) for inside in names],
             axis=node.kind,
             card=next((i for i, inside in enumerate(names) if CARD in inside), -1),
             sizing_mode="stretch_both",
@@ -77,8 +77,7 @@ class FloorPlan:
             others=[
                 {
                     "name": place.views()[0],
-                    "title": ", ".join(self.titles[name] for name in place.views()[:3])
-                    + (" …" if len(place.views()) > 3 else ""),
+                    "title": self._words(place.views()),
                     "tabs": takes_tabs(place),
                 }
                 for place in others
@@ -105,6 +104,10 @@ class FloorPlan:
     def _filled(self, view: Any) -> pn.viewable.Viewable:
         return pmui.Column(view, sizing_mode="stretch_both", margin=0, styles=FILLS)
 
+    def _words(self, names: list[str]) -> str:
+        """What a place with these views is called."""
+        return ", ".join(self.titles[name] for name in names[:3]) + (" …" if len(names) > 3 else "")
+
     def _named(self, name: str) -> dict[str, Any]:
         return {"name": name, "title": self.titles[name]}
 
@@ -121,7 +124,9 @@ class FloorPlan:
             tabs, place = self._tabs_of[name]
             tabs.active = place
         elif name not in self.root.views():
-            self.page.tell(f"{self.titles[name]} is not in this layout: add it with '+ Add view'.")
+            self.page.tell(
+                f"{self.titles[name]} is not in this layout: add it with 'Arrange views' in the Layout menu."
+            )
 
     def _follow_command(self) -> None:
         """Bring the tab that a command is about to the front, and the one before it the second time."""
@@ -154,7 +159,7 @@ class FloorPlan:
         kind, name = message.get("type"), str(message.get("name") or "")
         try:
             if kind == "hello" and isinstance(message.get("row"), int):
-                self._reopen(message["row"])
+                self._reopen(message["row"], as_asked=message.get("as_asked") is True)
             elif kind == "choose":
                 self.arrangement.choose(name)
                 self._reload()
@@ -174,11 +179,11 @@ class FloorPlan:
         self._reload()
 
     def _reload(self) -> None:
-        self.page.hop(lambda: self.arranger.reload(self.page.current))
+        self.page.hop(self.arranger.reload)
 
-    def _reopen(self, row: int) -> None:
+    def _reopen(self, row: int, *, as_asked: bool) -> None:
         if 0 <= row < self.page.session.workspace.table.n_rows:
-            self.page.open(row)
+            self.page.open(row, as_asked=as_asked)
 
     def _show_menu(self) -> None:
         arrangement = self.arrangement

@@ -104,6 +104,10 @@ class Columns:
 class LogColumns:
     """Keeps the columns of a workspace's log; each call of `now` takes in what is new. For any thread."""
 
+    _log: LabelLog | None
+    _n: int
+    _values: dict[str, NDArray[Any]]
+
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._lock = threading.Lock()
@@ -134,7 +138,7 @@ class LogColumns:
         return recoded[codes], tuple(places)
 
     def _forget(self) -> None:
-        self._log: LabelLog | None = None
+        self._log = None
         self._n = 0
         self._values = {name: np.empty(0, dtype) for name, dtype in DTYPES.items()}
         self._seq = np.empty(0, np.int64)

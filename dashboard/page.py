@@ -45,7 +45,7 @@ class Page(param.Parameterized):
         default=None, doc="(rows, words, counter): items to go through on the card before the queue."
     )
     at_label = param.Integer(default=None, allow_None=True, doc="Entries of the log that are shown; None for all.")
-    wanted_row = param.Parameter(default=None, doc="(row, counter): the row that the card should show.")
+    wanted_row = param.Parameter(default=None, doc="(row, counter, as asked): the row that the card should show.")
 
     def __init__(self, session: LabellingSession, cards: ItemCards) -> None:
         super().__init__()
@@ -57,10 +57,10 @@ class Page(param.Parameterized):
         self.finder = Finder(self)
         self._unwatch: list[Callable[[], None]] = []
 
-    def open(self, row: int) -> None:
-        """Show an item on the card."""
+    def open(self, row: int, *, as_asked: bool = False) -> None:
+        """Show an item on the card: as opened by the user, or as it was asked last, if it was."""
         self._opened += 1
-        self.wanted_row = (int(row), self._opened)
+        self.wanted_row = (int(row), self._opened, as_asked)
 
     def work_through(self, rows: Sequence[int], words: str) -> None:
         """Show items on the card one after the other, before the queue goes on."""

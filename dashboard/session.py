@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 # The page must never run dry while a round is under way.
 MIN_QUEUE = 20
 RETRAIN_EVERY = 5
+CANCELLED = "The preparation was cancelled; nothing is lost: start again when you like."
 MOST_PROPAGATED = 100_000  # labels in one transaction
 LONGEST_ID = 64
 DECISIONS = (Action.LABEL, Action.SKIP, Action.UNSURE, Action.FLAG, Action.DEFER, Action.NOTE)
@@ -114,6 +115,7 @@ class LabellingSession(param.Parameterized):
         self.campaigner = Campaigner(workspace, self._writer, hooks)
         self.bulker = Bulker(self)
         self._held_back: tuple[tuple[int, int], ...] = ()  # what the newest round says of equal items
+        self._cancelled = False  # whether the user has broken off the preparation
         self._unseen = 0  # decisions that no round has seen
         self._round_again = False
         self._closed = False
@@ -156,10 +158,17 @@ class LabellingSession(param.Parameterized):
     def prepare(self) -> None:
         """Build the features in the worker; the phase becomes ``labelling`` when they are there."""
         self.problem = ""
+        self._cancelled = False
         self.progress = (0.0, "reading the table")
         self.phase = "preparing"
         future = self.worker.submit("prepare", progress=self._show_progress)
         future.add_done_callback(self._prepared)
+
+    def cancel_preparing(self) -> None:
+        """Break off the preparation; what was chosen stays, and the page asks for it again."""
+        if self.phase == "preparing":
+            self._cancelled = True
+            self.worker.stop()
 
     def close(self) -> None:
         """Store what is under way, end the worker and release the workspace."""
@@ -177,9 +186,9 @@ class LabellingSession(param.Parameterized):
         if error is None:
             self._writer.submit(self._guarded, self._begin)
             return
-        if not isinstance(error, InputError):
+        if not isinstance(error, InputError) and not self._cancelled:
             log.error("preparing %s failed: %s", self.workspace.folder, error)
-        self.problem = str(error)
+        self.problem = CANCELLED if self._cancelled else str(error)
         self.workspace.unconfirm()
         self.phase = "setup"
 

@@ -297,6 +297,13 @@ class Worker:
         future.set_exception(WorkerStoppedError("the model's process cannot be reached"))
         return future
 
+    def stop(self) -> None:
+        """Kill the process: tasks under way fail with `WorkerStoppedError`, and the next one starts another."""
+        with self._lock:
+            process = self._process
+        if process is not None:
+            process.kill()
+
     def close(self) -> None:
         """End the process; tasks under way fail."""
         with self._lock:

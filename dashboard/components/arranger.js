@@ -71,7 +71,7 @@ class Arranger {
 
   receive(message) {
     if (message.type === 'reload') {
-      if (message.row != null) sessionStorage.setItem(REOPEN, String(message.row))
+      window.dispatchEvent(new CustomEvent('rareloop:leave'))
       location.reload()
       return
     }
@@ -86,8 +86,8 @@ export function render({model}) {
   const arranger = new Arranger(model)
   arranger.root.classList.add('unseen')
   model.on('msg:custom', (message) => arranger.receive(message))
-  const row = sessionStorage.getItem(REOPEN)
+  const before = JSON.parse(sessionStorage.getItem(REOPEN) || '{}')
   sessionStorage.removeItem(REOPEN)
-  model.send_msg({type: 'hello', row: row === null ? null : Number(row)})
+  model.send_msg({...before, type: 'hello'})
   return arranger.root
 }

@@ -16,8 +16,8 @@ class Arranger(JSComponent):
     Parameters
     ----------
     on_message
-        Called with what the user does: ``type`` is hello (with the `row` that was shown before a reload),
-        choose, save or delete (with a `name`).
+        Called with what the user does: ``type`` is hello (after `reload` with the `row` that was shown, and
+        whether it was ``as_asked``), choose, save or delete (with a `name`).
     """
 
     _esm = script("elements", "menu", "arranger")
@@ -33,9 +33,9 @@ class Arranger(JSComponent):
         self._state = self._state | {"shown": True, "current": current, "shipped": shipped, "yours": yours}
         self._send_msg(self._state)
 
-    def reload(self, row: int | None) -> None:
-        """Load the page anew; it says `row` in its hello, so that the same item can be shown."""
-        self._send_msg({"type": "reload", "row": row})
+    def reload(self) -> None:
+        """Load the page anew; it says in its hello which item was shown."""
+        self._send_msg({"type": "reload"})
 
     def _handle_msg(self, data: Any) -> None:
         if not isinstance(data, dict):

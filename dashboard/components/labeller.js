@@ -348,10 +348,17 @@ export function render({model}) {
   model.on('classes', () => surface.paintClasses())
   model.on('commands', () => { surface.paintKeys(); surface.paintItem() })
   model.on('exhausted', () => { if (!surface.current) surface.paintItem() })
+  // The page is loaded anew for another layout: the same item is to be shown again, as it was asked.
+  const onLeave = () => {
+    const entry = surface.current
+    if (entry) sessionStorage.setItem('rareloop:reopen', JSON.stringify({row: entry.row, as_asked: entry.round != null}))
+  }
+  window.addEventListener('rareloop:leave', onLeave)
   model.on('msg:custom', (message) => surface.receive(message))
   model.on('remove', () => {
     window.removeEventListener('keydown', onKey)
     window.removeEventListener('rareloop:decide', onDecide)
+    window.removeEventListener('rareloop:leave', onLeave)
     clearInterval(timer)
   })
   surface.tell({type: 'hello', decisions: surface.outbox.decisions})

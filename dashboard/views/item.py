@@ -57,7 +57,7 @@ class ItemView(pn.viewable.Viewer):
             min_height=320,
         )
         page.react(self._on_theme, "dark")
-        page.react(lambda: self._show(page.wanted_row[0]), "wanted_row")
+        page.react(self._show_wanted, "wanted_row")
         page.react(self._send_worklist, "worklist")
         page.watch(self.session, self._send_queue, "queue")
         page.watch(self.session, self._on_commit, "committed")
@@ -108,6 +108,10 @@ class ItemView(pn.viewable.Viewer):
             )
         if missing:
             self.page.deliver(BUILDER.submit(cards.build, missing), lambda _: self._send_queue())
+
+    def _show_wanted(self) -> None:
+        row, _, as_asked = self.page.wanted_row
+        self._show(row, self.session.asked(row) if as_asked else None)
 
     def _show(self, row: int, asked: Queued | None = None) -> None:
         """Put an item on the card: as the queue asks for it, as it was asked before, or as opened by the user."""

@@ -24,6 +24,15 @@ NO_LABELS = "No label has been given by hand yet."
 NO_PACE = "What a find costs is known after the first round that learns from your answers."
 MEANING = "Time is active time: a gap between two answers counts at most as long as you say here."
 LEAST_IDLE = 5
+CELL = "text-align:right;padding:1px 10px 1px 0"
+PACE_COLUMNS = {
+    "labels": "Labels given by hand and not taken back",
+    "finds": "Items of the classes that are looked for",
+    "per find": "Labels per find",
+    "time": "Active time",
+    "per hour": "Labels per hour of active time",
+    "each": "Median time of a label",
+}
 COLOUR, COLOUR_ON_DARK = "#0b57d0", "#8ab4f8"
 
 
@@ -128,13 +137,13 @@ def pace_table(known: Known, annotator: str) -> str:
     """Labels, finds, time and pace: of this session, of all time, and by annotator; as HTML."""
     lines = {"this session": known.session, "all": known.overall, **known.by_annotator}
     head = "".join(
-        f'<th scope="col" style="text-align:right;padding:1px 10px 1px 0;font-weight:600">{name}</th>'
-        for name in ("labels", "finds", "labels per find", "active time", "labels per hour", "median")
+        f'<th scope="col" title="{title}" style="{CELL};font-weight:600">{name}</th>'
+        for name, title in PACE_COLUMNS.items()
     )
     rows = "".join(_pace_row(f"{name} (you)" if name == annotator else name, one) for name, one in lines.items())
     return (
-        '<table style="border-collapse:collapse;margin-bottom:6px" aria-label="Pace"><thead><tr>'
-        f'<th scope="col"></th>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        '<table aria-label="Pace" style="border-collapse:collapse;margin-bottom:6px;white-space:nowrap">'
+        f'<thead><tr><th scope="col"></th>{head}</tr></thead><tbody>{rows}</tbody></table>'
     )
 
 
@@ -145,7 +154,7 @@ def _pace_row(name: str, one: Pace) -> str:
     cells = (f"{one.n_labels:,}", f"{one.n_finds:,}", cost, duration(one.seconds), per_hour, median)
     return (
         f'<tr><th scope="row" style="text-align:left;padding:1px 10px 1px 0;font-weight:600">{escape(name)}</th>'
-        + "".join(f'<td style="text-align:right;padding:1px 10px 1px 0">{cell}</td>' for cell in cells)
+        + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells)
         + "</tr>"
     )
 

@@ -38,7 +38,7 @@ class TimeMachineView(pn.viewable.Viewer):
         self._busy = self._again = self._follows = False
         self.slider = pmui.IntSlider(
             label="Entries of the log", value=0, start=0, end=1, sizing_mode="stretch_width", margin=(4, 20),
-            disabled=True,
+            disabled=True, tooltips=False,
         )  # fmt: skip
         self.back = pmui.Button(
             label="Back to now", size="small", variant="outlined", disabled=True, margin=(10, 10)

@@ -63,6 +63,7 @@ def test_views_move_close_and_come_back_while_the_item_stays(page, serve, digits
     expect(page.get_by_role("menuitem", name="Close Metrics")).to_be_focused()
     loaded_anew(page, lambda: page.keyboard.press("Enter"))
     expect(page.locator(CARD)).to_have_attribute("data-row", str(row))
+    expect(page.get_by_test_id("round-badge")).not_to_have_text("opened by you")
     expect(page.get_by_role("tab", name="Metrics")).to_have_count(0)
     page.get_by_role("button", name="Move or close History").click()
     loaded_anew(page, lambda: page.get_by_role("menuitem", name="below Item").click())

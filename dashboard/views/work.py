@@ -1,0 +1,85 @@
+"""The notes of the top bar: work under way, how far back in time the page is, and when a break is due."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from ..components.topbar import TopBar
+from ..jobs import Job
+from ..page import Page
+from ..session import LabellingSession
+
+ROUND = "round"
+
+
+class WorkNotes:
+    """Keeps the notes of one page's top bar up to date."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.session: LabellingSession = page.session
+        self.bar = TopBar(self._on_message, align="center")
+        self._watched: weakref.WeakSet[Job] = weakref.WeakSet()
+        self._dismissed = 0.0  # active seconds since the last break, when the note was dismissed
+        page.watch(self.session.jobs, self._jobs_changed, "running")
+        page.watch(self.session, self._show_work, "round_running")
+        page.watch(self.session.pace, self._show_break, "known")
+        page.watch(self.session, self._show_past, "committed")
+        page.react(self._show_past, "at_label")
+        self._jobs_changed()
+        self._show_break()
+
+    # ---- work --------------------------------------------------------------------------------------
+
+    def _jobs_changed(self) -> None:
+        for job in self.session.jobs.running:
+            if job not in self._watched:
+                self._watched.add(job)
+                self.page.watch(job, self._show_work, "share", "text")
+        self._show_work()
+
+    def _show_work(self) -> None:
+        work: list[dict[str, Any]] = [
+            {"id": str(id(job)), "title": job.title, "share": job.share, "text": job.text, "cancellable": True}
+            for job in self.session.jobs.running
+        ]
+        if self.session.round_running:
+            number = int(self.session.report.get("round") or 0) + 1
+            text = "The model learns from your answers; go on labelling meanwhile."
+            work.append(
+                {"id": ROUND, "title": f"Round {number}", "share": None, "text": text, "cancellable": False}
+            )
+        self.bar.show(work=work)
+
+    # ---- time and breaks ---------------------------------------------------------------------------
+
+    def _show_past(self) -> None:
+        n = self.page.at_label
+        text = "" if n is None else f"Back in time: entry {n:,} of {self.session.state.n_events:,}"
+        self.bar.show(past=text)
+
+    def _show_break(self) -> None:
+        seconds, minutes = self.session.pace.known.since_break, self.session.pace.break_minutes
+        self._dismissed = min(self._dismissed, seconds)  # a break has been taken since
+        due = minutes > 0 and seconds - self._dismissed >= 60 * minutes
+        self.bar.show(pause=break_words(seconds) if due else "")
+
+    # ---- what the user does ------------------------------------------------------------------------
+
+    def _on_message(self, message: dict[str, Any]) -> None:
+        kind = message.get("type")
+        if kind == "cancel":
+            for job in self.session.jobs.running:
+                if str(id(job)) == message.get("id"):
+                    self.page.in_background(job.cancel, lambda _: None)
+        elif kind == "now":
+            self.page.at_label = None
+        elif kind == "dismiss":
+            self._dismissed = self.session.pace.known.since_break
+            self.page.hop(self._show_break)
+
+
+def break_words(seconds: float) -> str:
+    """What the note says after so much work without a break."""
+    return f"{seconds / 60:.0f} minutes without a break: rest your eyes."
