@@ -37,7 +37,8 @@ def difference(before: str, after: str) -> str:
     """What has changed as HTML: lines added and removed, each with its sign, and a little around them."""
     lines = [line for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line[:2] != "? "]
     near = {j for i, line in enumerate(lines) if line[:2] in SIGNS for j in range(i - CONTEXT, i + CONTEXT + 1)}
-    parts, was_near = [], True
+    parts: list[str] = []
+    was_near = True
     for i, line in enumerate(lines):
         if i not in near:
             was_near = False
