@@ -91,7 +91,8 @@ class Card {
   }
 
   paintNear(entry) {
-    const known = entry && this.nearest && this.nearest.row === entry.row ? this.nearest : null
+    const hasHints = entry && entry.why !== null // questions of an audit have none
+    const known = hasHints && this.nearest && this.nearest.row === entry.row ? this.nearest : null
     const line = (title, found) => found.length
       ? element('div', {class: 'line'}, element('span', {class: 'of', text: title}), ...found.map((one) => this.neighbour(one))) : null
     this.near.replaceChildren(...(known
