@@ -115,6 +115,11 @@ class Card {
     return entry.suggested
   }
 
+  // What is said where a suggestion would be and is not.
+  heldBack(entry) {
+    return entry.withheld && this.settings.suggestions ? ['Suggestion held back by lot, to measure how much suggestions sway'] : []
+  }
+
   // Whether the suggestion was seen on this entry; null where there was none.
   shown(entry) { return entry.suggested || entry.withheld ? Boolean(entry.seen) : null }
 

@@ -128,7 +128,7 @@ class Surface {
     }
     this.heading.textContent = item.id
     const likely = this.card.suggestion(entry) ? `Most likely ${entry.suggested} (${entry.suggested_probability.toFixed(2)})` : ''
-    this.suggestion.replaceChildren(...(likely ? [likely + ' ', element('kbd', {text: 'Enter'}), ' accepts'] : []))
+    this.suggestion.replaceChildren(...(likely ? [likely + ' ', element('kbd', {text: 'Enter'}), ' accepts'] : this.card.heldBack(entry)))
     this.paintBadge()
     this.paintAnswer()
   }

@@ -17,6 +17,7 @@ from .test_session import label, opened, settle, survey
 def session(tmp_path):
     workspace = survey(tmp_path)
     workspace.settings["round"] = {"audit_share": 0.0}
+    workspace.save()
     one = opened(workspace)
     yield one
     one.close()
