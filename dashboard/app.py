@@ -17,6 +17,7 @@ from .session import LabellingSession
 from .views.audit import AuditView
 from .views.checks import ChecksView
 from .views.export import ExportView
+from .views.grid import GridView
 from .views.history import HistoryView
 from .views.item import ItemView
 from .views.map import MapView
@@ -32,6 +33,7 @@ VIEWS: dict[str, type[Any]] = {
     "map": MapView,
     "metrics": MetricsView,
     "selection": SelectionView,
+    "grid": GridView,
     "history": HistoryView,
     "strategy": StrategyView,
     "audit": AuditView,
@@ -76,6 +78,7 @@ class App:
         self.layout = layout
         self.page = Page(session, cards)
         self.views: dict[str, Any] = {}
+        self.tabs: list[tuple[pmui.Tabs, list[str | None]]] = []
         self.status = Status(align="center")
         self.main = pmui.Column(sizing_mode="stretch_both", margin=0, styles={"height": MAIN_HEIGHT})
         self.shell = pmui.Page(
@@ -90,6 +93,7 @@ class App:
         self.page.dark = bool(self.shell.dark_theme)
         self.page.watch(session, self._phase_changed, "phase")
         self.page.watch(session, self._show_progress, "progress")
+        self.page.react(self._open_tab, "wanted_view")
         self._told: set[str] = set()
         self.page.watch(session, self._tell_messages, "report")
         self.page.watch(
@@ -189,14 +193,22 @@ class App:
         self.views = {name: VIEWS[name](self.page) for name in self.layout.root.views()}
         return self._place(self.layout.root)
 
+    def _open_tab(self) -> None:
+        name = self.page.wanted_view[0]
+        for tabs, names in self.tabs:
+            if name in names:
+                tabs.active = names.index(name)
+
     def _place(self, node: Node, **styles: str) -> pn.viewable.Viewable:
         """Build one node of the layout; `styles` come from the container around it."""
         style = {"min-width": "0", "min-height": "0", "overflow": "hidden", **styles}
         if node.kind == "view":
             return pmui.Column(self.views[node.view], sizing_mode="stretch_both", margin=0, styles=style)
         if node.kind == "tabs":
-            tabs = [(_title(child), self._place(child)) for child in node.children]
-            return pmui.Tabs(*tabs, sizing_mode="stretch_both", margin=0, styles=style, dynamic=True)
+            parts = [(_title(child), self._place(child)) for child in node.children]
+            tabs = pmui.Tabs(*parts, sizing_mode="stretch_both", margin=0, styles=style, dynamic=True)
+            self.tabs.append((tabs, [child.view for child in node.children]))
+            return tabs
         total = sum(child.size for child in node.children)
         axis = "width" if node.kind == "row" else "height"
         across = "height" if node.kind == "row" else "width"

@@ -32,9 +32,8 @@ class Page(param.Parameterized):
     selection = param.Array(default=np.empty(0, np.int64), doc="Selected rows, int64 (n_selected,).")
     selection_name = param.String(default="", doc="Where the selection comes from, in words.")
     dark = param.Boolean(default=False, doc="Whether the theme is dark.")
-    command = param.Parameter(
-        default=None, doc="(name, row or None, counter): a key that was pressed for another view than the card."
-    )
+    command = param.Parameter(default=None, doc="(name, row, counter): what a key asks of another view.")
+    wanted_view = param.Parameter(default=None, doc="(name, counter): the view whose tab should be open.")
     worklist = param.Parameter(
         default=None, doc="(rows, words, counter): items to go through on the card before the queue."
     )
@@ -53,6 +52,11 @@ class Page(param.Parameterized):
         """Show an item on the card."""
         self._opened += 1
         self.wanted_row = (int(row), self._opened)
+
+    def show_view(self, name: str) -> None:
+        """Open the tab of a view."""
+        self._opened += 1
+        self.wanted_view = (name, self._opened)
 
     def work_through(self, rows: Sequence[int], words: str) -> None:
         """Show items on the card one after the other, before the queue goes on."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rareloop.layouts.schema import LayoutError, layout_names, load_layout
 
-VIEWS = {"item", "map", "metrics", "history", "selection", "strategy", "audit", "stop", "checks", "export"}
+VIEWS = {"item", "map", "metrics", "grid", "history", "selection", "strategy", "audit", "stop", "checks", "export"}
 
 
 def write(folder: Path, text: str) -> Path:
