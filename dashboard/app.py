@@ -23,6 +23,7 @@ from .views.bulk import BulkView
 from .views.checks import ChecksView
 from .views.classes import ClassesView
 from .views.export import ExportView
+from .views.grid import GridView
 from .views.guidelines import GuidelinesView
 from .views.history import HistoryView
 from .views.item import ItemView
@@ -42,6 +43,7 @@ VIEWS: dict[str, type[Any]] = {
     "map": MapView,
     "metrics": MetricsView,
     "table": TableView,
+    "grid": GridView,
     "bulk": BulkView,
     "history": HistoryView,
     "progress": ProgressView,

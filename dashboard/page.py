@@ -38,9 +38,8 @@ class Page(param.Parameterized):
     )
     wanted_view = param.Parameter(default=None, doc="(name, counter): the view whose tab should be open.")
     dark = param.Boolean(default=False, doc="Whether the theme is dark.")
-    command = param.Parameter(
-        default=None, doc="(name, row or None, counter): a key that was pressed for another view than the card."
-    )
+    command = param.Parameter(default=None, doc="(name, row, counter): what a key asks of another view.")
+    wanted_view = param.Parameter(default=None, doc="(name, counter): the view whose tab should be open.")
     worklist = param.Parameter(
         default=None, doc="(rows, words, counter): items to go through on the card before the queue."
     )
@@ -61,6 +60,11 @@ class Page(param.Parameterized):
         """Show an item on the card: as opened by the user, or as it was asked last, if it was."""
         self._opened += 1
         self.wanted_row = (int(row), self._opened, as_asked)
+
+    def show_view(self, name: str) -> None:
+        """Open the tab of a view."""
+        self._opened += 1
+        self.wanted_view = (name, self._opened)
 
     def work_through(self, rows: Sequence[int], words: str) -> None:
         """Show items on the card one after the other, before the queue goes on."""
