@@ -39,7 +39,6 @@ class Page(param.Parameterized):
     wanted_view = param.Parameter(default=None, doc="(name, counter): the view whose tab should be open.")
     dark = param.Boolean(default=False, doc="Whether the theme is dark.")
     command = param.Parameter(default=None, doc="(name, row, counter): what a key asks of another view.")
-    wanted_view = param.Parameter(default=None, doc="(name, counter): the view whose tab should be open.")
     worklist = param.Parameter(
         default=None, doc="(rows, words, counter): items to go through on the card before the queue."
     )
@@ -75,11 +74,6 @@ class Page(param.Parameterized):
         """Have the view that owns a command (similar, search, guideline, grid) carry it out."""
         self._opened += 1
         self.command = (name, row, self._opened)
-
-    def show_view(self, name: str) -> None:
-        """Open the tab of a view."""
-        self._opened += 1
-        self.wanted_view = (name, self._opened)
 
     def hop(self, work: Callable[[], None]) -> None:
         """Run `work` with the document's lock held, from whatever thread; dropped when the page is gone."""

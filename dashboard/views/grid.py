@@ -32,7 +32,7 @@ class GridView(pn.viewable.Viewer):
         self.session: LabellingSession = page.session
         self.grid = Grid(
             self._on_message,
-            classes=class_list(self.session),
+            classes=class_list(self.session, self.page.dark),
             commands=command_list(self.session.workspace),
             dark=page.dark,
             sizing_mode="stretch_both",
@@ -50,7 +50,9 @@ class GridView(pn.viewable.Viewer):
         return self.grid
 
     def _on_taxonomy(self) -> None:
-        self.grid.param.update(classes=class_list(self.session), commands=command_list(self.session.workspace))
+        self.grid.param.update(
+            classes=class_list(self.session, self.page.dark), commands=command_list(self.session.workspace)
+        )
 
     def _selection_changed(self) -> None:
         self.grid.send({"type": "selection", "n": len(self.page.selection)})
