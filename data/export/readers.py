@@ -14,16 +14,44 @@ from typing import Any
 from unittest import mock
 
 from .checks import TITLES, CheckError, PackageChecks, Result, result_of
+from .croissant import CONTEXT
+from .datapackage import PROFILE
 from .safety import is_inside, open_parquet, read_front_matter, read_json, read_text
 
 CROISSANT_NEEDS = ("name", "description", "license", "url", "creator", "datePublished", "version", "conformsTo")
+NOT_OURS = {
+    "transform",
+    "regex",
+    "jsonPath",
+    "containedIn",
+    "fileProperty",
+    "replace",
+    "@context within it",
+}
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
            "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}  # fmt: skip
 PLACEHOLDER = "[More Information Needed]"
-NAMES_OF_PACKAGE = {
+TEXT = {"type": "string"}
+FIELD = {
+    "type": "object",
+    "required": ["name", "type"],
+    "additionalProperties": False,
+    "properties": {
+        **dict.fromkeys(("name", "type", "description"), TEXT),
+        "categories": {"type": "array"},
+        "constraints": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {key: {} for key in ("required", "enum", "minimum", "maximum")},
+        },
+    },
+}
+PACKAGE = {
     "type": "object",
     "required": ["$schema", "name", "version", "created", "licenses", "resources"],
+    "not": {"anyOf": [{"required": [name]} for name in ("profile", "profiles", "dialect", "dialects")]},
     "properties": {
+        "$schema": {"const": PROFILE},
         "name": {"type": "string", "pattern": "^[a-z0-9._-]+$"},
         "version": {"type": "string", "pattern": "^\\d+\\.\\d+\\.\\d+(-draft)?$"},
         "created": {"type": "string", "pattern": "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ$"},
@@ -38,10 +66,19 @@ NAMES_OF_PACKAGE = {
             "items": {
                 "type": "object",
                 "required": ["name", "path", "schema", "sha256"],
+                "additionalProperties": False,
                 "properties": {
+                    **dict.fromkeys(("type", "path", "format", "mediatype", "sha256"), TEXT),
                     "name": {"type": "string", "pattern": "^[a-z0-9._-]+$"},
-                    "path": {"type": "string"},
-                    "schema": {"type": "object", "required": ["fields"]},
+                    "schema": {
+                        "type": "object",
+                        "required": ["fields"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "fields": {"type": "array", "items": FIELD},
+                            "primaryKey": {"type": "array", "items": {"type": "string"}},
+                        },
+                    },
                 },
             },
         },
@@ -104,6 +141,11 @@ def _croissant(checks: PackageChecks) -> str:
     missing = next((name for name in CROISSANT_NEEDS if not document.get(name)), None)
     if missing is not None:
         raise CheckError(f"croissant.json has no {missing}, which Croissant demands")
+    if document.get("@context") != CONTEXT:
+        raise CheckError("croissant.json has another @context than packages have")
+    odd = next((key for key in _keys(document) if key in NOT_OURS), None)
+    if odd is not None:
+        raise CheckError(f"croissant.json has '{odd}', which no package has")
     for one in document["distribution"]:
         for name in (one.get("contentUrl", "x"), one.get("includes", "x")):
             if not is_inside(name):
@@ -122,6 +164,18 @@ def _croissant(checks: PackageChecks) -> str:
             raise CheckError(f"croissant.json: {record_set.id} has {n:,} records, its files {expected:,} rows")
         n_records += n
     return f"no warnings, and {n_records:,} records of {len(dataset.metadata.record_sets)} sets can be read"
+
+
+def _keys(value: Any, depth: int = 0) -> Iterator[str]:
+    """All keys within a document but those of its context."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield f"{key} within it" if depth and key == "@context" else key
+            if depth or key != "@context":
+                yield from _keys(each, depth + 1)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _keys(each, depth + 1)
 
 
 def _rows_behind(checks: PackageChecks, record_set: str) -> int | None:
@@ -145,14 +199,12 @@ def _datapackage(checks: PackageChecks) -> str:
     import jsonschema
 
     try:
-        jsonschema.validate(document, NAMES_OF_PACKAGE)
+        jsonschema.validate(document, PACKAGE)
     except jsonschema.ValidationError as error:
         raise CheckError(f"datapackage.json: {error.message[:150]}") from error
     for resource in document["resources"]:
         if not is_inside(resource["path"]):
             raise CheckError(f"datapackage.json names a file outside the package: {resource['path'][:80]!r}")
-        if not set(resource) <= {"name", "type", "path", "format", "mediatype", "sha256", "schema"}:
-            raise CheckError(f"datapackage.json: the resource {resource['name']} has properties of no package")
     from frictionless import Package
 
     report = Package(str(checks.folder / "datapackage.json")).validate()
@@ -170,6 +222,8 @@ def _hugging_face(checks: PackageChecks) -> str:
     if PLACEHOLDER in read_text(checks.folder, "README.md"):
         raise CheckError(f"README.md still has a '{PLACEHOLDER}'")
     for config in head["configs"]:
+        if not set(config) <= {"config_name", "default", "data_files"}:
+            raise CheckError(f"README.md: the configuration {config['config_name']} has settings of no package")
         files = config["data_files"]
         for path in [files] if isinstance(files, str) else [one["path"] for one in files]:
             if not is_inside(path):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
+from rareloop.dashboard.handover import make_package
 from rareloop.data.labels import Action, Event, new_event_id
 
 from .test_session import RARE, label, opened, settle, survey, wait
@@ -70,3 +73,19 @@ def unanswered(session):
     """Rows without an answer and without duplicates."""
     items = session.state.items
     return [row for row in range(200, 400) if f"o{row}" not in items and row not in RARE]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A folder with a workspace and its package, and which item is what."""
+
+    folder: Path
+    items: dict[str, str]
+
+
+def made_package(folder):
+    """The workspace of `curated` with its package."""
+    workspace, items = curated(folder)
+    make_package(workspace, folder / "package")
+    workspace.close()
+    return Made(folder, items)

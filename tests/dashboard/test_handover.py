@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,26 +17,14 @@ from rareloop.data.export.reading import read_release
 from rareloop.data.labels import Action, Event, new_event_id
 from rareloop.data.workspace import Workspace
 
-from .handover_sets import curated
+from .handover_sets import made_package
 from .test_session import TWINS, survey
-
-
-@dataclass(frozen=True)
-class Made:
-    """A folder with a workspace and its package, and which item is what."""
-
-    folder: Path
-    items: dict[str, str]
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A workspace and its package; neither is changed."""
-    folder = tmp_path_factory.mktemp("made")
-    workspace, items = curated(folder)
-    make_package(workspace, folder / "package")
-    workspace.close()
-    return Made(folder, items)
+    """Not to be changed."""
+    return made_package(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
