@@ -17,6 +17,7 @@ from .page import THREADS, Page
 from .session import LabellingSession
 from .views.audit import AuditView
 from .views.checks import ChecksView
+from .views.distributions import DistributionsView
 from .views.export import ExportView
 from .views.history import HistoryView
 from .views.item import ItemView
@@ -33,6 +34,7 @@ VIEWS: dict[str, type[Any]] = {
     "map": MapView,
     "metrics": MetricsView,
     "table": TableView,
+    "distributions": DistributionsView,
     "history": HistoryView,
     "strategy": StrategyView,
     "audit": AuditView,

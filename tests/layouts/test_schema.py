@@ -10,7 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rareloop.layouts.schema import LayoutError, layout_names, load_layout
 
-VIEWS = {"item", "map", "metrics", "history", "table", "strategy", "audit", "stop", "checks", "export"}
+VIEWS = {
+    "item",
+    "map",
+    "metrics",
+    "history",
+    "table",
+    "distributions",
+    "strategy",
+    "audit",
+    "stop",
+    "checks",
+    "export",
+}
 
 
 def write(folder: Path, text: str) -> Path:
