@@ -23,6 +23,8 @@ from .views.bulk import BulkView
 from .views.checks import ChecksView
 from .views.classes import ClassesView
 from .views.export import ExportView
+from .views.grid import GridView
+from .views.guidelines import GuidelinesView
 from .views.history import HistoryView
 from .views.item import ItemView
 from .views.map import MapView
@@ -41,6 +43,7 @@ VIEWS: dict[str, type[Any]] = {
     "map": MapView,
     "metrics": MetricsView,
     "table": TableView,
+    "grid": GridView,
     "bulk": BulkView,
     "history": HistoryView,
     "progress": ProgressView,
@@ -49,6 +52,7 @@ VIEWS: dict[str, type[Any]] = {
     "stop": StopView,
     "checks": ChecksView,
     "classes": ClassesView,
+    "guidelines": GuidelinesView,
     "export": ExportView,
     "time": TimeMachineView,
 }

@@ -62,7 +62,9 @@ def contents_of(session: LabellingSession, rows: ArrayLike) -> Contents:
     items, taxonomy = session.state.items, session.workspace.taxonomy
     waiting = {q.row for q in session.queue if q.strategy == AUDIT}
     splitting = {c.name for _, c in taxonomy.shown if c.status == "splitting"}
-    free, labelled, held = [], [], []
+    free: list[int] = []
+    labelled: list[int] = []
+    held: list[int] = []
     counts: Counter[str] = Counter()
     n_others = n_sealed = 0
     for row, item_id in zip(given.tolist(), session.workspace.ids.texts(given), strict=True):
@@ -80,9 +82,14 @@ def contents_of(session: LabellingSession, rows: ArrayLike) -> Contents:
         else:
             counts[item.label] += 1
             (free if item.label in splitting else labelled).append(row)
-    arrays = (np.array(each, np.int64) for each in (free, labelled, held))
-    one, other, third = arrays
-    return Contents(one, other, dict(counts.most_common()), n_others, n_sealed, third)
+    return Contents(
+        np.array(free, np.int64),
+        np.array(labelled, np.int64),
+        dict(counts.most_common()),
+        n_others,
+        n_sealed,
+        np.array(held, np.int64),
+    )
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,9 @@ def pixel_settings(workspace: Workspace) -> tuple[tuple[int, ...] | None, str]:
     stored = stored_in(workspace).get("pixels")
     stored = stored if isinstance(stored, Mapping) else {}
     shape, palette = stored.get("shape"), stored.get("palette")
-    fits = isinstance(shape, list) and len(shape) in (2, 3) and all(isinstance(n, int) and n > 0 for n in shape)
-    return tuple(shape) if fits else None, palette if palette in PALETTES else PALETTES[0]
+    if not (isinstance(shape, list) and len(shape) in (2, 3) and all(isinstance(n, int) and n > 0 for n in shape)):
+        shape = None
+    return tuple(shape) if shape else None, palette if palette in PALETTES else PALETTES[0]
 
 
 def offered(workspace: Workspace, gives_away: set[str]) -> list[str]:

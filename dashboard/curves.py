@@ -116,7 +116,7 @@ def _extremes(
         part = y[start:end]
         if np.isfinite(part).any():
             finite = np.where(np.isfinite(part), part, np.nan)
-            kept += sorted({start + int(np.nanargmin(finite)), start + int(np.nanargmax(finite))})
+            kept += sorted({int(start + np.nanargmin(finite)), int(start + np.nanargmax(finite))})
         else:
             kept.append(int(start))
     return x[kept], y[kept]

@@ -17,6 +17,7 @@ from .components.places import Place, Split
 from .page import Page
 
 CARD = "item"  # the view that cannot be closed, and that focus mode leaves
+COMMAND_VIEWS = {"guideline": "guidelines", "grid": "grid"}  # commands that bring a tab to the front
 FILLS = {"min-width": "0", "min-height": "0", "overflow": "hidden"}
 
 
@@ -39,7 +40,9 @@ class FloorPlan:
         self.root = arrangement.layout.root
         self.arranger = Arranger(self._on_arranger, align="center")
         self._tabs_of: dict[str, tuple[pmui.Tabs, int]] = {}
+        self._tab_before: dict[str, int] = {}
         page.react(self._show_wanted, "wanted_view")
+        page.react(self._follow_command, "command")
 
     def build(self, views: Mapping[str, Any]) -> pn.viewable.Viewable:
         """The places with the views, by name, in them."""
@@ -124,6 +127,20 @@ class FloorPlan:
             self.page.tell(
                 f"{self.titles[name]} is not in this layout: add it with 'Arrange views' in the Layout menu."
             )
+
+    def _follow_command(self) -> None:
+        """Bring the tab that a command is about to the front, and the one before it the second time."""
+        name = COMMAND_VIEWS.get(self.page.command[0])
+        if name not in self._tabs_of:
+            if name is not None and name not in self.root.views():
+                self.page.show_view(name)
+            return
+        tabs, place = self._tabs_of[name]
+        if tabs.active == place:
+            tabs.active = self._tab_before.get(name, 0)
+        else:
+            self._tab_before[name] = tabs.active
+            tabs.active = place
 
     def _on_place(self, message: dict[str, Any]) -> None:
         root, view = self.arrangement.layout.root, str(message.get("view"))

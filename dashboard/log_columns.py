@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.events import PROPAGATED, STATUS, STEPS, Action, Event
+from ..data.events import CLASS_ACTIONS, PROPAGATED, STATUS, STEPS, Action, Event
 from ..data.labels import LabelLog
 from ..data.workspace import Workspace
 
@@ -124,14 +124,25 @@ class LogColumns:
             if fresh:
                 self._take(fresh, log)
             columns: dict[str, Any] = {name: values[: self._n] for name, values in self._values.items()}
-            return Columns(**columns, labels=tuple(self._labels), annotators=tuple(self._annotators))
+            columns["label"], names = self._by_name(columns["label"], log)
+            return Columns(**columns, labels=names, annotators=tuple(self._annotators))
+
+    def _by_name(self, codes: NDArray[np.int32], log: LabelLog) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+        """Labels by what their classes are called now: some have got new names, or were merged."""
+        classes = log.state().classes
+        names = [classes.name_of(class_id) for class_id in self._labels]
+        places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+        if len(places) == len(names):
+            return codes, tuple(names)
+        recoded = np.array([*(places[name] for name in names), -1], np.int32)
+        return recoded[codes], tuple(places)
 
     def _forget(self) -> None:
         self._log = None
         self._n = 0
         self._values = {name: np.empty(0, dtype) for name, dtype in DTYPES.items()}
         self._seq = np.empty(0, np.int64)
-        self._labels: dict[str, int] = {}
+        self._labels: dict[str, int] = {}  # ids of classes
         self._annotators: dict[str, int] = {}
         self._undone: dict[int, set[int]] = {}  # annotator → answers that a redo would bring back
         self._all_undone: set[int] = set()
@@ -140,10 +151,12 @@ class LogColumns:
         n, new = self._n, len(fresh)
         self._reserve(n + new)
         labels, annotators = self._labels, self._annotators
+        state = log.state()
+        class_ids = [None if event.action in CLASS_ACTIONS else state.class_id(event) for event in fresh]
         own = {
             "at": [event.created_at.timestamp() for event in fresh],
             "action": [CODE[event.action] for event in fresh],
-            "label": [-1 if e.label is None else labels.setdefault(e.label, len(labels)) for e in fresh],
+            "label": [-1 if i is None else labels.setdefault(i, len(labels)) for i in class_ids],
             "annotator": [annotators.setdefault(e.annotator, len(annotators)) for e in fresh],
             "dwell": [np.nan if e.dwell_ms is None else e.dwell_ms / 1000 for e in fresh],
             "by_hand": [e.input not in NOT_BY_HAND and e.bulk is None for e in fresh],
@@ -155,13 +168,12 @@ class LogColumns:
             self._values[name][n : n + new] = values
         self._seq[n : n + new] = [event.seq for event in fresh]
         self._n += new
-        state = log.state()
         for place, event in enumerate(fresh, n):
             if event.action in STEPS:
-                self._step(
-                    place, event, int(np.searchsorted(self._seq[: self._n], state.event(str(event.target)).seq))
-                )
-            else:
+                target = state.event(str(event.target))
+                if target.action not in CLASS_ACTIONS:
+                    self._step(place, event, int(np.searchsorted(self._seq[: self._n], target.seq)))
+            elif event.action not in CLASS_ACTIONS:
                 self._undone.pop(annotators[event.annotator], None)
 
     def _step(self, place: int, event: Event, target: int) -> None:

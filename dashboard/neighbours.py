@@ -11,7 +11,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from ..strategies.retrieval import Metric
 from ..strategies.rows import blocks
 from .reasons import WITHOUT_HINT
 from .session import LabellingSession
@@ -68,17 +67,20 @@ class Neighbourhood:
         """
         metric = self.session.settings.metric
         with self._lock:  # one at a time: each has the memory of a column of the pool
-            distances = self._distances(row, metric)
+            far = self._distances(row, metric)
             labelled = self._labelled_rows()
             near = labelled[labelled != row]
-            near = near[np.argsort(distances[near], kind="stable")[:N_OF_EACH]]
-            distances[row] = np.inf
-            return {
-                "labelled": self._described(near, distances, metric, labelled=True),
-                "unlabelled": self._unlabelled(distances, metric),
-            }
+            near = near[np.argsort(far[near], kind="stable")[:N_OF_EACH]]
+            far[row] = np.inf
+            items = self.session.state.items
+            known = [
+                one | {"class": state.label}
+                for one in self._described(near, row, metric)
+                if (state := items.get(one["id"])) is not None and state.label is not None
+            ]
+            return {"labelled": known, "unlabelled": self._described(self._unlabelled(far), row, metric)}
 
-    def _distances(self, row: int, metric: Metric) -> NDArray[np.float32]:
+    def _distances(self, row: int, metric: str) -> NDArray[np.float32]:
         """Squared distances, or one minus the cosine, of all rows ``(n_items,)``."""
         X = self.session.workspace.features
         if self._of is not X:
@@ -106,32 +108,33 @@ class Neighbourhood:
         self._labelled = _Labelled(n_events, time.monotonic(), rows)
         return rows
 
-    def _unlabelled(self, distances: NDArray[np.float32], metric: Metric) -> list[dict[str, Any]]:
+    def _unlabelled(self, far: NDArray[np.float32]) -> NDArray[np.int64]:
         """The nearest that nothing was said of; looks further where most of the nearest have an answer."""
-        wanted, n = FIRST_LOOK, len(distances)
+        wanted, n = FIRST_LOOK, len(far)
         while True:
             wanted = min(wanted, n)
-            found = np.argpartition(distances, wanted - 1)[:wanted] if wanted < n else np.arange(n)
-            found = found[np.isfinite(distances[found])]
-            found = found[np.argsort(distances[found], kind="stable")]
+            found = np.argpartition(far, wanted - 1)[:wanted] if wanted < n else np.arange(n)
+            found = found[np.isfinite(far[found])]
+            found = found[np.argsort(far[found], kind="stable")]
             items = self.session.state.items
-            texts = self.session.workspace.ids.texts(found)
-            is_open = np.array([text not in items for text in texts], bool)
+            is_open = np.array([text not in items for text in self.session.workspace.ids.texts(found)], bool)
             if is_open.sum() >= N_OF_EACH or wanted == n:
-                return self._described(found[is_open][:N_OF_EACH], distances, metric, labelled=False)
+                return found[is_open][:N_OF_EACH]
             wanted *= 16
 
-    def _described(
-        self, rows: NDArray[np.int64], distances: NDArray[np.float32], metric: Metric, *, labelled: bool
-    ) -> list[dict[str, Any]]:
+    def _described(self, rows: NDArray[np.int64], row: int, metric: str) -> list[dict[str, Any]]:
+        """Rows with their identifiers and distances, in double precision: equal items are at none."""
+        if not len(rows):
+            return []
+        X = self.session.workspace.features
+        values, query = np.asarray(X[rows], np.float64), np.asarray(X[row], np.float64)
+        if metric == "cosine":
+            lengths = np.linalg.norm(values, axis=1) * np.linalg.norm(query)
+            distances = 1 - np.divide(values @ query, lengths, out=np.zeros(len(rows)), where=lengths > 0)
+        else:
+            distances = np.linalg.norm(values - query, axis=1)
         texts = self.session.workspace.ids.texts(rows)
-        items = self.session.state.items
-        shown = []
-        for row, text in zip(rows, texts, strict=True):
-            distance = float(max(distances[row], 0.0))
-            entry = {"row": int(row), "id": text, "distance": distance if metric == "cosine" else distance**0.5}
-            if not labelled:
-                shown.append(entry)
-            elif (state := items.get(text)) is not None and state.label is not None:
-                shown.append(entry | {"class": state.label})
-        return shown
+        return [
+            {"row": int(rows[i]), "id": texts[i], "distance": max(float(f"{distances[i]:.4g}"), 0.0)}
+            for i in np.argsort(distances, kind="stable")
+        ]

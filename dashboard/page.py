@@ -38,9 +38,7 @@ class Page(param.Parameterized):
     )
     wanted_view = param.Parameter(default=None, doc="(name, counter): the view whose tab should be open.")
     dark = param.Boolean(default=False, doc="Whether the theme is dark.")
-    command = param.Parameter(
-        default=None, doc="(name, row or None, counter): a key that was pressed for another view than the card."
-    )
+    command = param.Parameter(default=None, doc="(name, row, counter): what a key asks of another view.")
     worklist = param.Parameter(
         default=None, doc="(rows, words, counter): items to go through on the card before the queue."
     )
@@ -62,6 +60,11 @@ class Page(param.Parameterized):
         self._opened += 1
         self.wanted_row = (int(row), self._opened, as_asked)
 
+    def show_view(self, name: str) -> None:
+        """Open the tab of a view."""
+        self._opened += 1
+        self.wanted_view = (name, self._opened)
+
     def work_through(self, rows: Sequence[int], words: str) -> None:
         """Show items on the card one after the other, before the queue goes on."""
         self._opened += 1
@@ -71,11 +74,6 @@ class Page(param.Parameterized):
         """Have the view that owns a command (similar, search, guideline, grid) carry it out."""
         self._opened += 1
         self.command = (name, row, self._opened)
-
-    def show_view(self, name: str) -> None:
-        """Open the tab of a view."""
-        self._opened += 1
-        self.wanted_view = (name, self._opened)
 
     def hop(self, work: Callable[[], None]) -> None:
         """Run `work` with the document's lock held, from whatever thread; dropped when the page is gone."""

@@ -7,8 +7,8 @@ import io
 import json
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
@@ -150,6 +150,7 @@ def _fitted(values: NDArray[np.float32], settings: UmapSettings, progress: Progr
         warnings.simplefilter("ignore")  # of duplicates and graphs in several parts, which do no harm to a map
         model.fit(values)
     model.verbose = False
+    model.tqdm_kwds = {"disable": True}
     return model
 
 
@@ -170,13 +171,16 @@ def _place_others(
 
 
 class _Counter(io.TextIOBase):
-    """Takes the text of a progress bar, and tells the share that it says."""
+    """Takes the text of a progress bar, and tells the share that it says, which never shrinks."""
 
-    def __init__(self, tell: partial[None] | Any) -> None:
+    def __init__(self, tell: Callable[[float], None]) -> None:
         self._tell = tell
+        self._share = 0.0
 
     def write(self, text: str) -> int:
+        """Take a piece of the bar."""
         found = re.search(r"(\d+)%", text)
         if found:
-            self._tell(int(found.group(1)) / 100)
+            self._share = max(self._share, int(found.group(1)) / 100)
+            self._tell(self._share)
         return len(text)

@@ -236,11 +236,14 @@ class LogState:
         else:
             self.notes.pop(item_id, None)
 
+    def class_id(self, event: Event) -> str | None:
+        """The id of the class that an answer names, which stays through new names; None when it names none."""
+        return None if event.label is None else self._class_ids.get(event.event_id, event.label)
+
     def class_of(self, event: Event, classes: ClassTable | None = None) -> str | None:
         """What the class of an answer is called now, or in another table; None when it names none."""
-        if event.label is None:
-            return None
-        return (classes or self.classes).name_of(self._class_ids.get(event.event_id, event.label))
+        class_id = self.class_id(event)
+        return None if class_id is None else (classes or self.classes).name_of(class_id)
 
     def _name_anew(self) -> None:
         """Call labels by the names that their classes have now, and count again; touches every answered item."""

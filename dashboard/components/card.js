@@ -91,7 +91,8 @@ class Card {
   }
 
   paintNear(entry) {
-    const known = entry && this.nearest && this.nearest.row === entry.row ? this.nearest : null
+    const hasHints = entry && entry.why !== null // questions of an audit have none
+    const known = hasHints && this.nearest && this.nearest.row === entry.row ? this.nearest : null
     const line = (title, found) => found.length
       ? element('div', {class: 'line'}, element('span', {class: 'of', text: title}), ...found.map((one) => this.neighbour(one))) : null
     this.near.replaceChildren(...(known
@@ -112,6 +113,11 @@ class Card {
     if (!entry || !entry.suggested || !this.settings.suggestions) return null
     entry.seen = true
     return entry.suggested
+  }
+
+  // What is said where a suggestion would be and is not.
+  heldBack(entry) {
+    return entry.withheld && this.settings.suggestions ? ['Suggestion held back by lot, to measure how much suggestions sway'] : []
   }
 
   // Whether the suggestion was seen on this entry; null where there was none.

@@ -15,6 +15,8 @@ const element = (tag, attributes = {}, ...children) => {
 
 const significant = (value, digits = 3) => String(Number(Number(value).toPrecision(digits)))
 
+const sentence = (words) => words && `${words[0].toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? '' : '.'}`
+
 const TYPING_ROLES = new Set(['combobox', 'listbox', 'option', 'menu', 'menuitem', 'textbox', 'searchbox', 'spinbutton', 'slider'])
 const isTyping = (node) => node instanceof Element && (node.isContentEditable ||
   ['TEXTAREA', 'SELECT'].includes(node.tagName) ||

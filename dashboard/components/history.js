@@ -40,7 +40,7 @@ class History {
     this.bar = this.buildBar(button)
     this.root = element('section', {class: 'history', 'aria-label': 'History'},
       element('div', {class: 'tools', role: 'group', 'aria-label': 'Filters'}, ...Object.values(this.filters), this.text,
-        this.newer, this.where, this.older, this.work, element('span', {class: 'space'}), this.undo, this.redo),
+        element('span', {class: 'pages'}, this.newer, this.where, this.older), this.work, element('span', {class: 'space'}), this.undo, this.redo),
       this.table, this.bar)
   }
 

@@ -97,7 +97,7 @@ class Keys {
 
   // What the server says of a change: empty when it is made.
   answered({problem}) {
-    this.said.textContent = problem || 'Kept in this workspace. Choose another line, or close.'
+    this.said.textContent = sentence(problem) || 'Kept in this workspace. Choose another line, or close.'
     if (!problem) this.waitFor(null)
   }
 }

@@ -129,7 +129,8 @@ class Surface {
     this.heading.textContent = item.id
     const likely = this.card.suggestion(entry) ? `Most likely ${entry.suggested} (${entry.suggested_probability.toFixed(2)})` : ''
     const accept = this.keys.keyOf('accept')
-    this.suggestion.replaceChildren(...(likely && accept ? [likely + ' ', element('kbd', {text: keySign(accept)}), ' accepts'] : [likely]))
+    this.suggestion.replaceChildren(...(!likely ? this.card.heldBack(entry)
+      : accept ? [likely + ' ', element('kbd', {text: keySign(accept)}), ' accepts'] : [likely]))
     this.paintBadge()
     this.paintAnswer()
   }

@@ -42,7 +42,7 @@ class BulkView(pn.viewable.Viewer):
         self.unchecked = pmui.Checkbox(label=UNKNOWN, margin=(0, 10))
         self.check = pmui.Button(label="Check a sample", variant="contained", **small)
         self.stop = pmui.Button(label="Give the check up", variant="text", visible=False, **small)
-        self.commit = pmui.Button(label="Label all", variant="outlined", disabled=True, **small)
+        self.commit = pmui.Button(label="Label all", variant="outlined", visible=False, **small)
         for box in (self.label, self.relabel, self.unchecked):
             box.param.watch(lambda _: page.hop(self._show), "value")
         self.check.on_click(lambda _: self._begin())
@@ -145,8 +145,8 @@ class BulkView(pn.viewable.Viewer):
         purity = verdict.purity
         return (
             f"<div role='status' data-testid='purity'><b>{verdict.n_right:,} of {verdict.n_answered:,} are "
-            f"'{name}': the others are between {_floor(purity.low)} and {_ceil(purity.high)} pure</b> (95 % confidence, "
-            "exact, for a sample drawn at random without replacement).</div>"
+            f"'{name}': the others are between {_floor(purity.low)} and {_ceil(purity.high)} pure</b> "
+            "(95 % confidence, exact, for a sample drawn at random without replacement).</div>"
         )
 
     def _begin(self) -> None:
@@ -171,7 +171,8 @@ class BulkView(pn.viewable.Viewer):
         self.unchecked.visible = not is_checked and n > 0
         self.check.disabled = is_under_way or n == 0
         can = is_checked or bool(self.unchecked.value)
-        self.commit.disabled = is_under_way or not can or not 0 < n <= MOST
+        # Gone rather than disabled: a disabled button would keep the focus, and with it the keys.
+        self.commit.visible = not is_under_way and can and 0 < n <= MOST
         self.commit.label = f"Label {n:,} item{'s' if n != 1 else ''} as '{self.label.value}'"
         if is_under_way:
             self.state.object = "<div role='status'>During a campaign nothing is labelled at once.</div>"
@@ -189,7 +190,7 @@ class BulkView(pn.viewable.Viewer):
         if unchecked and not self.unchecked.value:
             self.page.complain(InputError("check a sample first, or say that the purity may stay unknown"))
             return
-        self.commit.disabled = True
+        self.commit.visible = False
         self.state.object = "<div role='status' data-testid='purity'>Labelling …</div>"
         future = self.session.bulker.label(
             rows, source, label, relabel=bool(self.relabel.value), unchecked=unchecked

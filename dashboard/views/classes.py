@@ -101,7 +101,7 @@ class ClassesView(pn.viewable.Viewer):
         self.taken_back = pmui.Select(
             label="Which change", options=changes, value=next(iter(changes.values()), None), **small
         )
-        self.do = pmui.Button(label="Do it", size="small", variant="contained", disabled=True)
+        self.do = pmui.Button(label="Do it", size="small", variant="contained", visible=False)
         self.list_items = pmui.Button(label="List its items", size="small", variant="outlined")
         self._inputs = [
             self.title_box, self.into, self.parts, self.at_once, self.wanted, self.palette, self.own_colour,
@@ -231,10 +231,10 @@ class ClassesView(pn.viewable.Viewer):
         """Say what the change in the form will do."""
         self._asked += 1
         asked, change = self._asked, self._change()
-        self._ready, self.do.disabled = None, True
+        self._ready = None
         self.own_colour.disabled = bool(self.palette.value)
         if change is None:
-            self.effects.object = ""
+            self.effects.object, self.do.visible = "", False
             return
         self.page.in_background(lambda: self._lines(change), lambda lines: self._say(asked, change, *lines))
 
@@ -265,7 +265,8 @@ class ClassesView(pn.viewable.Viewer):
     def _say(self, asked: int, change: Change | TakeBack, lines: list[str], can: bool) -> None:
         if asked != self._asked:
             return
-        self._ready, self.do.disabled = (change if can else None), not can
+        # Gone rather than disabled: a disabled button would keep the focus, and with it the keys.
+        self._ready, self.do.visible = (change if can else None), can
         listed = "".join(f"<li>{escape(line)}</li>" for line in lines)
         head = "This will happen" if can else "This cannot be done"
         self.effects.object = (
@@ -279,7 +280,7 @@ class ClassesView(pn.viewable.Viewer):
         change, self._ready = self._ready, None
         if change is None:
             return
-        self.do.disabled = True
+        self.do.visible = False
         self.page.deliver(self.session.change_classes([change]), lambda _: self._done(change))
 
     def _done(self, change: Change | TakeBack) -> None:

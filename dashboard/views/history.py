@@ -73,7 +73,7 @@ class HistoryView(pn.viewable.Viewer):
             "lines": [line_of(event, int(row), state) for event, row in zip(events, rows, strict=True)],
             "total": total,
             "offset": offset,
-            "classes": class_list(self.session),
+            "classes": class_list(self.session, self.page.dark),
             "annotators": workspace.log.known("annotator"),
             "strategies": [[name, plain_name(name)] for name in workspace.log.known("strategy")],
             "undoable": state.undoable(self.session.annotator) is not None,

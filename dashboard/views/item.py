@@ -154,7 +154,7 @@ class ItemView(pn.viewable.Viewer):
             return finder.of(row) if self.page.current == row else {}
 
         def found(near: dict[str, Any]) -> None:
-            if near and self.page.current == row:
+            if near and self.page.current == row and may_be_told(self.session, row):
                 self.labeller.send({"type": "near", "row": row} | near)
 
         self.page.deliver(FINDER.submit(work), found)

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from scipy.ndimage import grey_dilation
 
 View = tuple[float, float, float, float]
 Rows = NDArray[np.int64]
 
 REPLACE, ADD, SUBTRACT = "replace", "add", "subtract"
 MODES = (REPLACE, ADD, SUBTRACT)
+MANY_POINTS = 50_000  # from which on cells pay
+CELLS = 128
 
 
 def in_box(x: NDArray[np.float32], y: NDArray[np.float32], x0: float, x1: float, y0: float, y1: float) -> Rows:
@@ -42,7 +45,35 @@ def inside(x: NDArray[np.float32], y: NDArray[np.float32], geometry: Mapping[str
     shape = shapely.make_valid(shapely.Polygon(np.column_stack([px, py])))
     shapely.prepare(shape)
     near = in_box(x, y, px.min(), px.max(), py.min(), py.max())
-    return near[shapely.contains_xy(shape, x[near], y[near])]
+    if len(near) < MANY_POINTS:
+        return near[shapely.contains_xy(shape, x[near], y[near])]
+    return near[_within(shape, x[near], y[near])]
+
+
+def _within(shape: Any, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """As ``contains_xy``, where only points in cells that the line crosses are looked at one by one."""
+    x0, y0, x1, y1 = shape.bounds
+    if not (x1 > x0 and y1 > y0):
+        return shapely.contains_xy(shape, x, y)
+    edges_x, edges_y = np.linspace(x0, x1, CELLS + 1), np.linspace(y0, y1, CELLS + 1)
+    boxes = shapely.box(edges_x[None, :-1], edges_y[:-1, None], edges_x[None, 1:], edges_y[1:, None])
+    line = shapely.boundary(shape)
+    shapely.prepare(line)
+    crossed = shapely.intersects(line, boxes)
+    # Cells are widened by rounding: a neighbour of a crossed one may be crossed, too.
+    crossed = grey_dilation(crossed.astype(np.uint8), size=3).astype(bool)
+    state = np.where(crossed, 2, shapely.contains_xy(shape, *_middles(edges_x, edges_y))).astype(np.uint8)
+    column = np.minimum(((x - np.float32(x0)) * np.float32(CELLS / (x1 - x0))).astype(np.int32), CELLS - 1)
+    row = np.minimum(((y - np.float32(y0)) * np.float32(CELLS / (y1 - y0))).astype(np.int32), CELLS - 1)
+    found = state[np.maximum(row, 0), np.maximum(column, 0)]
+    unsure = np.flatnonzero(found == 2)
+    result = found == 1
+    result[unsure] = shapely.contains_xy(shape, x[unsure], y[unsure])
+    return result
+
+
+def _middles(edges_x: NDArray[np.float64], edges_y: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    return np.meshgrid((edges_x[1:] + edges_x[:-1]) / 2, (edges_y[1:] + edges_y[:-1]) / 2)
 
 
 def nearest(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import datashader as ds
@@ -63,6 +63,11 @@ class Colouring:
     levels: NDArray[np.float32]
     palettes: tuple[NDArray[np.uint8], NDArray[np.uint8]]
     is_mean: bool = False
+
+    @cached_property
+    def has_gaps(self) -> bool:
+        """Whether points are without a value."""
+        return bool(np.isnan(self.levels).any())
 
 
 @dataclass
@@ -273,9 +278,10 @@ class RasterScatter:
                 layers.append(density_layer(canvas, frame.iloc[chosen], theme.chosen))
         else:
             palette = colouring.palettes[theme is DARK]
-            layers = [density_layer(canvas, frame, (theme.points[0],) * 2)]
             coloured = frame.iloc[chosen] if len(chosen) else frame
-            layers.append(coloured_layer(canvas, coloured, palette, colouring.is_mean))
+            layers = [coloured_layer(canvas, coloured, palette, colouring.is_mean)]
+            if len(chosen) or colouring.has_gaps:
+                layers.insert(0, density_layer(canvas, frame, (theme.points[0],) * 2))
         return (tf.stack(*layers) if len(layers) > 1 else layers[0]).to_numpy()
 
     def _pixels(self) -> tuple[int, int]:

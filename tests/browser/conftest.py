@@ -90,7 +90,7 @@ def page(browser: Any, screen: dict[str, Any]) -> Iterator[Any]:
 class Served:
     """One served session, and its address."""
 
-    def __init__(self, workspace: Any) -> None:
+    def __init__(self, workspace: Any, card: Any = None) -> None:
         from rareloop.dashboard.app import read_layout
         from rareloop.dashboard.serve import Address, choose_port, page_factory, server_options
         from rareloop.dashboard.session import LabellingSession
@@ -98,6 +98,7 @@ class Served:
         import panel as pn  # isort: skip (after ours, which say where its files are)
 
         self.session = LabellingSession(workspace, "tester")
+        self.session.card = card
         workspace.lock("test")
         self.session.start()
         address = Address()
@@ -130,12 +131,12 @@ def _listens(port: int) -> bool:
 
 
 @pytest.fixture
-def serve(page: Any) -> Iterator[Callable[[Any], Served]]:
+def serve(page: Any) -> Iterator[Callable[..., Served]]:
     """Serves a workspace and opens its page; closes both afterwards."""
     served: list[Served] = []
 
-    def start(workspace: Any) -> Served:
-        one = Served(workspace)
+    def start(workspace: Any, card: Any = None) -> Served:
+        one = Served(workspace, card)
         served.append(one)
         page.goto(one.url, wait_until="domcontentloaded")
         return one

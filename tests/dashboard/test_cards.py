@@ -153,7 +153,7 @@ def test_an_error_is_one_sentence_on_the_card_and_in_the_log(workspace, caplog):
         ([object()], "which is no part of a card"),
         ([{"html": "<b>"}], "which is no part of a card"),
         ([Link("javascript:alert(1)")], "no http"),
-        ([Number("x", "y")], "ValueError"),
+        ([Number("x", "y")], "ValueError"),  # type: ignore[arg-type]
         ([Picture(b"<svg onload='alert(1)'/>")], "no format that can be shown"),
         ([Picture(np.zeros((2, 2, 7)))], "no shape of a picture"),
         ([Picture(np.zeros((0, 2)))], "no picture"),

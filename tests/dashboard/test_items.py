@@ -238,3 +238,42 @@ def test_any_numbers_make_a_curve_that_can_be_sent(values):
     json.dumps(reduced(None, values), allow_nan=False)
     short = reduced(values, np.arange(len(values)))
     assert short["x"] == sorted(short["x"])
+
+
+# ---- settings ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "nonsense",
+        {"columns": "x", "order": "sideways", "suggestions": "no", "links": [], "series": 3, "pixels": "big"},
+        {"columns": ["gone", "x"], "links": {"a": 3}, "series": {"x": 1}, "pixels": {"shape": [0, "2"]}},
+    ],
+)
+def test_settings_that_make_no_sense_are_left_out(tmp_path, card):
+    workspace = make(tmp_path, {"x": np.arange(3.0)})
+    workspace.settings["card"] = card
+    described = ItemCards(workspace).description()
+    assert described["columns"] == ["x"]
+    assert described["order"] == "table"
+    assert described["suggestions"] is True
+    assert ItemCards(workspace).card(0)["fields"][0]["value"] == "0"
+
+
+def test_a_series_of_no_column_is_said(tmp_path):
+    workspace = make(tmp_path, {"x": np.arange(3.0)}, series={"flux": "x"})
+    assert ItemCards(workspace).description()["problems"] == [
+        "the series setting names the column 'flux', which the table has not"
+    ]
+
+
+def test_cards_are_built_as_many_as_time_allows(tmp_path, monkeypatch):
+    cards = ItemCards(make(tmp_path, {"x": np.arange(50.0)}))
+    monkeypatch.setattr("rareloop.dashboard.items.AT_A_TIME", -1.0)
+    cards.build(range(50))
+    assert [row for row in range(50) if cards.has(row)] == [0]
+    monkeypatch.setattr("rareloop.dashboard.items.AT_A_TIME", 60.0)
+    cards.build(range(50))
+    assert all(cards.has(row) for row in range(50))
+    assert json.loads(cards.text(7)) == cards.card(7)

@@ -30,7 +30,7 @@ class Ids:
 
     @staticmethod
     def find(texts):
-        return np.array([int(text) for text in texts], dtype=np.int64)
+        return np.array([int(text or -1) for text in texts], dtype=np.int64)
 
 
 def workspace_of(events):

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from rareloop.dashboard.sway import Sway, hide_share, is_withheld, sway, sway_sentence
+from rareloop.dashboard.queue import Queued
+from rareloop.dashboard.sway import Sway, hide_share, is_withheld, sway, sway_sentence, withheld_of
 from rareloop.data.events import Action, Event, ItemState
+
+from .test_session import label, opened, settle, survey
 
 
 def answer(item_id, label, shown, *, round_=1, suggested="a", **more):
@@ -72,3 +75,37 @@ def test_the_sentence_says_what_is_known():
     assert "+55 points" in strong
     assert strong.endswith("suggestions sway the answers.")
     assert sway_sentence(Sway(20, 100, 45, 50)).endswith("work against the answers.")
+
+
+def test_what_was_seen_is_stored_with_the_answer(tmp_path):
+    workspace = survey(tmp_path)
+    workspace.settings |= {"round": {"audit_share": 0.0}, "hide_suggestion_share": 0.5}
+    workspace.save()
+    session = opened(workspace)
+    label(session, 0)
+    label(session, 1)
+    settle(session)
+    asked = [q for q in session.queue if q.suggested is not None]
+    lots = withheld_of(session, asked)
+    assert set(lots) == {True, False}
+    for queued, lot in zip(asked[:4], lots, strict=False):
+        label(session, queued.row, round=queued.round, suggestion_shown=not lot)
+    label(session, asked[5].row, round=asked[5].round, suggestion_shown="nonsense")
+    events = {event.item_id: event for event in session.workspace.log.events()}
+    texts = session.workspace.ids.texts([q.row for q in asked])
+    assert [events[text].suggestion_shown for text in texts[:4]] == [not lot for lot in lots[:4]]
+    assert [events[text].suggested for text in texts[:4]] == [q.suggested for q in asked[:4]]
+    assert events[texts[5]].suggestion_shown is None
+    session.close()
+
+
+def test_questions_without_a_suggestion_have_none_to_hold_back(tmp_path):
+    workspace = survey(tmp_path)
+    workspace.settings["hide_suggestion_share"] = 1.0
+    workspace.save()
+    session = opened(workspace)
+    assert withheld_of(session, [Queued(3, 1, "audit", 0, 0), Queued(4, 1, "top", 1, 0, suggested="star")]) == [
+        False,
+        True,
+    ]
+    session.close()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rareloop.dashboard.log_columns import CODE, Columns
 from rareloop.dashboard.time_machine import found_over_log, labels_as_of, moment
-from rareloop.data.events import Action, fold
+from rareloop.data.events import Action, class_event, fold
 from rareloop.tests.dashboard.test_pace import BEGAN, BEGIN, STEP, columns_of, event, written
 
 NAMES = ["quasar", "star"]
@@ -55,6 +55,26 @@ def test_the_curve_rises_at_the_entries_of_labels_that_are_still_in_force():
     assert entries.tolist() == [0, 1, 5, 5]
     assert found.tolist() == [0, 1, 2, 2]
     assert found_over_log(columns, "unknown")[1].tolist() == [0, 0]
+
+
+def test_labels_go_by_what_their_classes_are_called_now():
+    changed = BEGIN + timedelta(seconds=9)
+    columns = columns_of(
+        class_event(Action.CLASS_ADD, "quasar", "ada", BEGIN),
+        class_event(Action.CLASS_ADD, "qso", "ada", BEGIN),
+        class_event(Action.CLASS_ADD, "star", "ada", BEGIN),
+        event(0, 0, "quasar"),
+        event(1, 1, "qso"),
+        event(2, 2, "star"),
+        class_event(Action.CLASS_MERGE, "qso", "ada", changed, {"into": "quasar"}),
+        class_event(Action.CLASS_RENAME, "star", "ada", changed, {"to": "sun"}),
+        event(3, 12, "sun"),
+    )
+    names = ["quasar", "sun"]
+    assert moment(columns, 6, names).counts == {"quasar": 2, "sun": 1}
+    assert moment(columns, 9, names).counts == {"quasar": 2, "sun": 2}
+    assert labels_as_of(columns, 9, names)[1].tolist() == [0, 0, 1, 1]
+    assert found_over_log(columns, "quasar")[1].tolist() == [0, 1, 2, 2]
 
 
 def test_a_place_in_a_log_of_100_000_entries_is_there_at_once():
