@@ -1,7 +1,24 @@
 """Find and label the rare classes of a large table, with active learning, in the browser."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from . import card
 from .card import Card
 
+if TYPE_CHECKING:
+    from .dashboard.notebook import Dashboard
+    from .dashboard.notebook import open_dashboard as open  # noqa: A004 (rareloop.open, like the word)
+
 __version__ = "0.1.0"
-__all__ = ["Card", "__version__", "card"]
+__all__ = ["Card", "Dashboard", "__version__", "card", "open"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what shows the page only when it is asked for: ``import rareloop`` stays light."""
+    if name not in ("open", "Dashboard"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .dashboard import notebook
+
+    return notebook.open_dashboard if name == "open" else notebook.Dashboard

@@ -22,6 +22,7 @@ from .views.audit import AuditView
 from .views.bulk import BulkView
 from .views.checks import ChecksView
 from .views.classes import ClassesView
+from .views.distributions import DistributionsView
 from .views.export import ExportView
 from .views.grid import GridView
 from .views.guidelines import GuidelinesView
@@ -43,6 +44,8 @@ VIEWS: dict[str, type[Any]] = {
     "map": MapView,
     "metrics": MetricsView,
     "table": TableView,
+    "table": TableView,
+    "distributions": DistributionsView,
     "grid": GridView,
     "bulk": BulkView,
     "history": HistoryView,

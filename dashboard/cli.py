@@ -1,4 +1,4 @@
-"""The command line: serve, demo, simulate, export, check, info."""
+"""The command line: serve, demo, simulate, export, describe, verify, diff, check, info."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ..data.roles import Roles, guess_roles
 from ..data.workspace import Workspace, workspace_folder
 from ..layouts.schema import LayoutError
 from .distances import keep_metric
+from .handover_commands import add_package_commands, add_package_flags, check_no_package_flags, export_package
 
 DEMO_FOLDER = "rareloop-demo"
 ROLE_FLAGS = ("id", "label", "label_use", "features", "shown", "text", "image", "image_kind", "classes", "rare")
@@ -89,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_simulate(commands)
     _add_export(commands)
+    add_package_commands(commands, say, Bar)
     _add_check(commands)
     _add_info(commands)
     return parser
@@ -215,8 +217,17 @@ def _add_simulate(commands: Any) -> None:
 def _add_export(commands: Any) -> None:
     parser = commands.add_parser("export", help="write the labels of a workspace to a file")
     parser.add_argument("workspace", type=Path)
-    parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="ends in .csv, .parquet or .jsonl")
-    parser.add_argument("--format", choices=["csv", "parquet", "jsonl"], help="by default what the name ends in")
+    parser.add_argument(
+        "--to",
+        type=Path,
+        required=True,
+        metavar="FILE|DIR",
+        help="ends in .csv, .parquet or .jsonl, or a new folder",
+    )
+    parser.add_argument(
+        "--format", choices=["csv", "parquet", "jsonl", "package"], help="by default what the name ends in"
+    )
+    add_package_flags(parser)
     parser.set_defaults(run=export)
 
 
@@ -300,6 +311,10 @@ def simulate(options: argparse.Namespace) -> None:
 def export(options: argparse.Namespace) -> None:
     """Write the labelled items to a file."""
     workspace = Workspace.open(options.workspace)
+    if options.format == "package":
+        export_package(workspace, options, say, Bar)
+        return
+    check_no_package_flags(options)
     with Bar() as bar:
         n_rows = export_labels(workspace, options.to, options.format, progress=bar)
     say(f"{n_rows:,} labelled items are in {options.to}")

@@ -27,7 +27,7 @@ class Finder:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.k = USUAL
-        self._asked = 0
+        self._asked = self._answered = 0
         self._nearest: Nearest | None = None
         page.param.watch(lambda _: self._selected_elsewhere(), "selection")
         page.param.watch(lambda event: self._obey(*event.new), "command")
@@ -44,6 +44,11 @@ class Finder:
         """What the page's selection was found by; None when it comes from elsewhere."""
         found = self.page.found
         return found if found is not None and found.rows is self.page.selection else None
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether an answer is still to come."""
+        return self._answered != self._asked
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -90,6 +95,7 @@ class Finder:
     def clear(self) -> None:
         """Select nothing."""
         self._asked += 1
+        self._answered = self._asked
         self.page.param.update(found=None, filters=None, selection=np.empty(0, np.int64), selection_name="")
 
     def _selected_elsewhere(self) -> None:
@@ -104,11 +110,22 @@ class Finder:
         self._asked += 1
         number = self._asked
 
-        def take(result: int | Found) -> None:
-            if number == self._asked:
+        def guarded() -> int | Found | Exception:
+            try:
+                return work()
+            except Exception as error:
+                return error
+
+        def take(result: int | Found | Exception) -> None:
+            if number != self._asked:
+                return
+            self._answered = number
+            if isinstance(result, Exception):
+                self.page.complain(result)
+            else:
                 self._take(result, is_listed)
 
-        self.page.in_background(work, take)
+        self.page.in_background(guarded, take)
 
     def _take(self, result: int | Found, is_listed: bool) -> None:
         if not isinstance(result, Found):

@@ -19,7 +19,7 @@ from ..data.errors import InputError
 from .columns import PREDICTED, PROBABILITY, Columns, Numbers
 
 BLOCK = 131_072
-LONGEST = 2_000
+LONGEST = 20_000
 DEEPEST = 40
 FUNCTIONS = ("isnull", "contains", "startswith")
 SAMPLE = "mag_r < 17 and class == '?'"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import ipaddress
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +95,8 @@ def check_address(address: Address) -> None:
 
 def page_factory(session: LabellingSession, layout: Layout) -> Callable[[], pn.viewable.Viewable]:
     """A function that makes the page of one visitor; the card contents are shared by all."""
-    pn.extension("tabulator", notifications=True, reconnect=True)
+    with _outside_a_notebook():
+        pn.extension("tabulator", notifications=True, reconnect=True)
     send_what_is_left()
     cards = ItemCards(session.workspace, session.card)
     arrangement = Arrangement(session, layout, VIEWS)
@@ -103,6 +105,21 @@ def page_factory(session: LabellingSession, layout: Layout) -> Callable[[], pn.v
         return App(session, cards, arrangement).__panel__()
 
     return make
+
+
+@contextlib.contextmanager
+def _outside_a_notebook() -> Iterator[None]:
+    """Keep Panel from putting its scripts into a cell's output, which has no use for them: the page has its own.
+
+    Afterwards Panel counts as not loaded there, as before, for the user's own use of it.
+    """
+    loaded, marker = pn.extension._loaded, builtins.__dict__.pop("__IPYTHON__", None)
+    try:
+        yield
+    finally:
+        if marker is not None:
+            pn.extension._loaded = loaded
+            builtins.__dict__["__IPYTHON__"] = marker
 
 
 def server_options(session: LabellingSession, address: Address, port: int) -> dict[str, Any]:

@@ -35,7 +35,9 @@ from .taxonomy import MOST_CLASSES, Taxonomy
 LOCK_FILE = "lock.json"
 CACHE = "cache"
 SUFFIX = ".rareloop"
-LEFT_BEHIND = {CACHE, SETTINGS_FILE + ".partial"}  # by a process that was killed while it made a workspace
+SOURCE_FILE = "source.parquet"  # a table that came without a file
+# What may be there before: that table, or what a process left that was killed while it made a workspace.
+LEFT_BEHIND = {CACHE, SETTINGS_FILE + ".partial", SOURCE_FILE}
 LABEL_BLOCK = 50_000
 
 

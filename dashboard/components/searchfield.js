@@ -3,7 +3,7 @@
 export function render({model}) {
   const field = element('input', {
     type: 'search', 'aria-label': 'Search', placeholder: 'id, value or rule   ( / )', spellcheck: 'false', autocomplete: 'off',
-    title: "An id opens the item; a value or a rule such as mag_r < 17 and class == '?' lists the items", maxlength: 2000,
+    title: "An id opens the item; a value or a rule such as mag_r < 17 and class == '?' lists the items", maxlength: 20000,
   })
   const goTo = () => { field.focus(); field.select() }
   field.onkeydown = (event) => {

@@ -39,7 +39,7 @@ class GridView(pn.viewable.Viewer):
             min_height=120,
         )
         self._is_wanted = False
-        page.react(lambda: setattr(self.grid, "dark", page.dark), "dark")
+        page.react(self._on_theme, "dark")
         page.react(self._selection_changed, "selection")
         page.react(self._on_command, "command")
         page.watch(self.session, self._on_taxonomy, "taxonomy_revision", "keys_revision")

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 WINDOW = {"viewport": {"width": 1366, "height": 768}}
 ZOOMED = {"viewport": {"width": 683, "height": 384}, "device_scale_factor": 2}
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
-# Tabulator has its pages' buttons inside its grid, where ARIA allows rows alone: they work, and are not ours.
+# Tabulator has its pages' buttons inside its grid, where ARIA allows rows alone; they work, and are not ours.
 OF_TABULATOR = ("aria-required-children", "pnx-tabulator")
 SCREENS = [
     pytest.param(WINDOW | {"color_scheme": "light"}, id="light"),

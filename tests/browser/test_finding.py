@@ -40,9 +40,9 @@ def test_the_search_opens_an_item_and_lists_a_rule_and_the_table_sorts_and_expor
     served.wait(lambda: current_row(page) == 1234, "the item of that id opens")
 
     ink = table.floats("ink")
-    search(page, "ink > 300 and class == '?'")
-    expected = np.flatnonzero(ink > 300)
-    expect(note(page)).to_contain_text(f"{len(expected):,} items from the rule ink > 300")
+    search(page, "ink > 80 and class == '?'")
+    expected = np.flatnonzero(ink > 80)
+    expect(note(page)).to_contain_text(f"{len(expected):,} items from the rule ink > 80")
     head = page.get_by_role("button", name="Sort by ink")
     head.click()
     expect(page.locator("th[aria-sort=ascending]")).to_have_text("ink ▲")
@@ -106,3 +106,41 @@ def test_what_is_like_an_item_is_listed_by_distance_and_a_view_is_kept(page, ser
     page.get_by_role("button", name="Views ▾").click()
     page.get_by_role("button", name="Delete twins").click()
     served.wait(lambda: not served.session.workspace.settings["views"]["tester"], "no view is left")
+
+
+def test_ranges_bars_and_classes_filter_each_other(page, served):
+    table = served.session.workspace.table
+    ink, width = table.floats("ink"), table.floats("width")
+    page.get_by_role("tab", name="Distributions").click()
+    selected = page.get_by_test_id("distributions-note")
+    brush = page.get_by_role("group", name="Range of ink")
+    box = brush.bounding_box()
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.5 * box["width"] + 2, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 2, y, steps=4)
+    page.mouse.up()
+    edge = np.linspace(ink.min(), ink.max(), 41)[20]
+    expect(selected).to_have_text(f"{int((ink >= edge).sum()):,} selected")
+
+    high = page.get_by_label("width to")
+    high.fill("5")
+    high.press("Enter")
+    both = (ink >= edge) & (width <= 5)
+    expect(selected).to_have_text(f"{int(both.sum()):,} selected")
+    expect(page.get_by_role("button", name="Remove the filter")).to_have_count(2)
+    assert (served.session.workspace.table.n_rows,) == both.shape
+
+    brush.focus()
+    page.keyboard.press("ArrowLeft")
+    lower = np.linspace(ink.min(), ink.max(), 41)[[19, 39]]
+    moved = (ink >= lower[0]) & (ink <= lower[1]) & (width <= 5)
+    expect(selected).to_have_text(f"{int(moved.sum()):,} selected")
+
+    page.get_by_role("button", name="Remove the filter width <= 5").click()
+    expect(selected).to_have_text(f"{int(((ink >= lower[0]) & (ink <= lower[1])).sum()):,} selected")
+    page.get_by_role("button", name="unlabelled 1,797").click()
+    expect(page.get_by_role("button", name="Remove the filter class == '?'")).to_be_visible()
+    page.get_by_role("button", name="Clear all").click()
+    expect(selected).to_have_text("")
+    expect(page.get_by_role("button", name="Remove the filter")).to_have_count(0)
