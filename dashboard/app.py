@@ -44,7 +44,6 @@ VIEWS: dict[str, type[Any]] = {
     "map": MapView,
     "metrics": MetricsView,
     "table": TableView,
-    "table": TableView,
     "distributions": DistributionsView,
     "grid": GridView,
     "bulk": BulkView,
