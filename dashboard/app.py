@@ -75,8 +75,27 @@ THEME = {
             "defaultProps": {"aria-label": "Progress"},
             "styleOverrides": {"root": {"header + &, header &": {"display": "none"}}},
         },
-        "MuiTab": {"styleOverrides": {"root": {"minHeight": "36px", "minWidth": 0, "padding": "6px 10px"}}},
-        "MuiTabs": {"styleOverrides": {"root": {"minHeight": "36px"}}},
+        # Tabs that do not fit beside each other stand in further rows: none is out of sight.
+        "MuiTab": {
+            "styleOverrides": {
+                "root": {
+                    "minHeight": "30px",
+                    "minWidth": 0,
+                    "padding": "4px 8px",
+                    "&.Mui-selected": {"boxShadow": "inset 0 -2px 0 currentColor"},
+                }
+            }
+        },
+        "MuiTabs": {
+            "styleOverrides": {
+                "root": {
+                    "minHeight": "30px",
+                    "flexShrink": 0,
+                    "& [role=tablist]": {"flexWrap": "wrap"},
+                    "& .MuiTabs-indicator": {"display": "none"},
+                }
+            }
+        },
     },
 }
 DARK_THEME = {**THEME, "palette": {"primary": {"main": ACCENT_ON_DARK}}}

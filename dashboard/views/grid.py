@@ -49,6 +49,9 @@ class GridView(pn.viewable.Viewer):
     def __panel__(self) -> pn.viewable.Viewable:
         return self.grid
 
+    def _on_theme(self) -> None:
+        self.grid.param.update(dark=self.page.dark, classes=class_list(self.session, self.page.dark))
+
     def _on_taxonomy(self) -> None:
         self.grid.param.update(
             classes=class_list(self.session, self.page.dark), commands=command_list(self.session.workspace)

@@ -36,6 +36,7 @@ class TimeMachineView(pn.viewable.Viewer):
         self.page = page
         self.session: LabellingSession = page.session
         self._busy = self._again = self._follows = False
+        self._goal: int | None = None  # where the slider is, while the place before is being counted
         self.slider = pmui.IntSlider(
             label="Entries of the log", value=0, start=0, end=1, sizing_mode="stretch_width", margin=(4, 20),
             disabled=True, tooltips=False,
@@ -47,7 +48,7 @@ class TimeMachineView(pn.viewable.Viewer):
         self.table = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10))
         self.chart = pn.pane.HTML("", sizing_mode="stretch_both", min_height=120, margin=0)
         self.slider.param.watch(lambda event: self._moved(event.new), "value")
-        self.back.on_click(lambda _: setattr(page, "at_label", None))
+        self.back.on_click(lambda _: self._back_to_now())
         page.react(self._refresh, "at_label", "dark")
         page.watch(self.session, self._refresh, "committed", "estimates", "taxonomy_revision")
         page.when_shown(self._refresh)
@@ -72,22 +73,36 @@ class TimeMachineView(pn.viewable.Viewer):
     # ---- the slider --------------------------------------------------------------------------------
 
     def _moved(self, n: int) -> None:
+        """Go where the slider is; while the last place is being counted, only the newest one waits."""
         if self._follows:
             return  # set by this view
-        self.page.at_label = None if n >= self.slider.end else int(n)
+        self._goal = n
+        if not self._busy:
+            self._go()
+
+    def _back_to_now(self) -> None:
+        self._goal = None
+        self.page.at_label = None
+
+    def _go(self) -> None:
+        n, self._goal = self._goal, None
+        if n is not None:
+            self.page.at_label = None if n >= self.slider.end else int(n)
 
     def _follow(self, known: Moment) -> None:
-        """Move the slider to where the page is."""
+        """Have the slider span the log; it stands at its end unless the user has moved it."""
+        end = max(known.n_events, 1)
+        is_past = self.page.at_label is not None
         self._follows = True
         try:
             self.slider.param.update(
-                end=max(known.n_events, 1),
-                value=known.n if self.page.at_label is not None else max(known.n_events, 1),
+                end=end,
                 disabled=not known.n_events,
+                **({} if is_past or self._goal is not None else {"value": end}),
             )
         finally:
             self._follows = False
-        self.back.disabled = self.page.at_label is None
+        self.back.disabled = not is_past
 
     # ---- drawing -----------------------------------------------------------------------------------
 
@@ -111,6 +126,7 @@ class TimeMachineView(pn.viewable.Viewer):
 
     def _take(self, result: tuple[Moment, Drawing] | Exception) -> None:
         self._busy = False
+        self._go()
         if self._again:
             self._refresh()
         elif isinstance(result, Exception):
