@@ -77,11 +77,10 @@ class Finder:
         if not len(rows):
             self.page.complain(InputError("nothing is selected: select items on the map, or search for some"))
             return
-        source = {"similar": shown.source, "k": self.k} if shown is not None and shown.source else {}
+        k = self.k
+        source = {"similar": shown.source, "k": k} if shown is not None and shown.source else {}
         self._ask(
-            lambda: near_rows(
-                self.page.session, self.nearest, rows, f"the mean of {name}", source.get("k", self.k), source
-            ),
+            lambda: near_rows(self.page.session, self.nearest, rows, f"the mean of {name}", k, source),
             is_listed=True,
         )
 

@@ -145,12 +145,12 @@ class TableView(pn.viewable.Viewer):
             what = ""
         else:
             name = self.page.selection_name if items.found is None else items.found.name
-            what = f" from {name or 'the map'}"
+            what = f" · from {name or 'the map'}"
         if not n:
             return {"items": "Nothing was found", "more": f" by {items.found.name if items.found else 'this'}."}
         return {
             "items": f"{n:,} {'item' if n == 1 else 'items'}",
-            "more": f"{what} · {answered:,} answered, {n - answered:,} not",
+            "more": f" · {answered:,} answered, {n - answered:,} not{what}",
         }
 
     # ---- what the browser asks -------------------------------------------------------------------
