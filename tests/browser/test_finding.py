@@ -43,7 +43,7 @@ def test_the_search_opens_an_item_and_lists_a_rule_and_the_table_sorts_and_expor
     search(page, "ink > 80 and class == '?'")
     expected = np.flatnonzero(ink > 80)
     expect(note(page)).to_contain_text(f"{len(expected):,} items · 0 answered")
-    expect(note(page)).to_contain_text("from the rule ink > 80 and class == '?'")
+    expect(note(page)).to_contain_text("the rule ink > 80 and class == '?'")
     head = page.get_by_role("button", name="Sort by ink")
     head.click()
     expect(page.locator("th[aria-sort=ascending]")).to_have_text("ink ▲")
