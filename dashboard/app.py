@@ -264,7 +264,12 @@ class App:
 
     def _search_field(self) -> SearchField:
         return SearchField(
-            self.page, width=280, height=34, align="center", visible=self.session.phase == "labelling"
+            self.page,
+            width=260,
+            height=30,
+            align="center",
+            margin=(0, 10),
+            visible=self.session.phase == "labelling",
         )
 
 

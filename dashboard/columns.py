@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from weakref import WeakKeyDictionary
@@ -179,7 +179,9 @@ def _mask(flags: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
     return np.asarray(flags.to_numpy() if isinstance(flags, pa.ChunkedArray) else flags.to_numpy(False), bool)
 
 
-def _spread(rows: NDArray[np.int64], texts: list[str | None], rest: str | None, start: int, stop: int) -> pa.Array:
+def _spread(
+    rows: NDArray[np.int64], texts: Sequence[str | None], rest: str | None, start: int, stop: int
+) -> pa.Array:
     """Texts at their rows within a stretch, and `rest` at all others."""
     first, last = np.searchsorted(rows, [start, stop])
     values = [rest, *dict.fromkeys(texts[first:last])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from .similar import Nearest
 
 if TYPE_CHECKING:
     from .page import Page
+
+# Of their own: who searches does not wait for the pictures of the map.
+THREADS = ThreadPoolExecutor(2, thread_name_prefix="finding")
 
 
 class Finder:
@@ -77,11 +81,10 @@ class Finder:
         if not len(rows):
             self.page.complain(InputError("nothing is selected: select items on the map, or search for some"))
             return
-        source = {"similar": shown.source, "k": self.k} if shown is not None and shown.source else {}
+        k = self.k
+        source = {"similar": shown.source, "k": k} if shown is not None and shown.source else {}
         self._ask(
-            lambda: near_rows(
-                self.page.session, self.nearest, rows, f"the mean of {name}", source.get("k", self.k), source
-            ),
+            lambda: near_rows(self.page.session, self.nearest, rows, f"the mean of {name}", k, source),
             is_listed=True,
         )
 
@@ -125,7 +128,7 @@ class Finder:
             else:
                 self._take(result, is_listed)
 
-        self.page.in_background(guarded, take)
+        self.page.deliver(THREADS.submit(guarded), take)
 
     def _take(self, result: int | Found, is_listed: bool) -> None:
         if not isinstance(result, Found):

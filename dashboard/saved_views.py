@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from ..data.errors import InputError
@@ -43,7 +44,7 @@ class SavedViews:
         if name not in views:
             known = f"there are {', '.join(self.names[:10])}" if views else "none is saved yet"
             raise InputError(f"there is no view named '{name[:LONGEST_NAME]}': {known}")
-        return dict(views[name])
+        return deepcopy(dict(views[name]))
 
     def save(self, name: str, source: Mapping[str, Any], sort: Mapping[str, Any]) -> None:
         """Keep a view with the axes that the maps have now; one of the same name is replaced.
@@ -58,7 +59,7 @@ class SavedViews:
             raise InputError(f"there are {MOST_VIEWS} views already: delete one first")
         view: dict[str, Any] = {"source": dict(source), "sort": dict(sort)}
         maps = self.workspace.settings.get(MAPS)
-        self._keep({**views, name: view | ({MAPS: dict(maps)} if maps else {})})
+        self._keep({**views, name: view | ({MAPS: deepcopy(maps)} if maps else {})})
 
     def rename(self, name: str, new: str) -> None:
         """Give a view another name; raises InputError when that is taken, or there is no such view."""

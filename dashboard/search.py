@@ -117,8 +117,9 @@ def _by_value(session: LabellingSession, text: str) -> Found:
     """The items that hold a text, in upper or lower case, in a shown column of texts."""
     columns = Columns.of(session)
     roles = session.workspace.roles
-    names = [name for name in dict.fromkeys([roles.id, *roles.shown, *roles.text]) if name is not None]
-    keys = [f".{name}" for name in names if columns.kind(f".{name}") == "text"]
+    names = dict.fromkeys([roles.id, *roles.shown, *roles.text])
+    keys = [f".{name}" for name in names if name not in (None, columns.hidden)]
+    keys = [key for key in keys if columns.kind(key) == "text"]
     mask = np.zeros(columns.n_rows, bool)
     for key in keys:
         holds = pc.match_substring(columns.table.column(key[1:]).cast("large_string"), text, ignore_case=True)

@@ -47,13 +47,14 @@ class Nearest:
         metric
             Euclidean distance, or one minus the cosine.
         """
-        rough = self._rough(self._mean(rows, metric), metric)
+        centre = self._mean(rows, metric)
+        rough = self._rough(centre, metric)
         rough[rows] = np.inf
         n_found = min(k, len(self.X) - len(np.unique(rows)))
         n_compared = min(n_found + SPARE, len(self.X))
         near = np.argpartition(rough, n_compared - 1)[:n_compared]
         near = np.sort(near[np.isfinite(rough[near])])
-        exact = self._exact(near, rows, metric)
+        exact = self._exact(near, centre, metric)
         order = np.argsort(exact, kind="stable")[:n_found]
         return Neighbours(near[order].astype(np.int64), exact[order])
 
@@ -73,10 +74,11 @@ class Nearest:
         for piece, values in blocks(self.X):
             np.dot(values, query, out=products[piece])
         if metric == "euclidean":
-            return squares - 2 * products
-        lengths = np.sqrt(squares)
-        lengths[lengths == 0] = 1
-        return -products / lengths
+            products *= -2
+            products += squares
+        else:
+            np.divide(-products, np.sqrt(squares), out=products, where=squares > 0)
+        return products
 
     @property
     def squares(self) -> NDArray[np.float32]:
@@ -88,8 +90,8 @@ class Nearest:
             self._squares = squares
         return self._squares
 
-    def _exact(self, near: NDArray[np.int64], rows: NDArray[np.int64], metric: Metric) -> NDArray[np.float64]:
-        values, centre = np.asarray(self.X[near], np.float64), self._mean(rows, metric)
+    def _exact(self, near: NDArray[np.int64], centre: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
+        values = np.asarray(self.X[near], np.float64)
         if metric == "cosine":
             return 1 - _directions(values) @ _directions(centre[None, :])[0]
         return np.sqrt(((values - centre) ** 2).sum(axis=1))

@@ -75,13 +75,13 @@ class Charts {
     for (const [name, node] of this.nodes) {
       if (!names.includes(name)) { node.root.remove(); this.nodes.delete(name) }
     }
-    for (const chart of this.state.charts) {
+    this.state.charts.forEach((chart, place) => {
       if (!this.nodes.has(chart.name)) this.nodes.set(chart.name, chart.edges ? this.makeHistogram(chart.name) : this.makeBars(chart.name))
       const node = this.nodes.get(chart.name)
-      this.charts.append(node.root)
+      if (this.charts.children[place] !== node.root) this.charts.insertBefore(node.root, this.charts.children[place] ?? null)
       node.title.textContent = chart.note ? ` ${chart.note}` : ''
       node.paint(chart)
-    }
+    })
   }
 
   frame(name, ...children) {
@@ -222,6 +222,7 @@ class Charts {
 
   paintBars({list}, chart) {
     const most = Math.max(1, ...chart.pool)
+    const scrolled = list.scrollTop
     this.replace(list, chart.labels.map((label, place) => {
       const counts = `${number(chart.pool[place])} items, ${number(chart.selected[place])} selected, ${number(chart.wanted[place])} labelled as wanted`
       const strip = (kind, count) => {
@@ -233,9 +234,12 @@ class Charts {
         type: 'button', title: `${label}: ${counts}`, 'aria-label': `${label}: ${counts}`, 'aria-pressed': String(chart.places.includes(place)),
         onclick: () => this.tell({type: 'bar', name: chart.name, place}),
       }, element('span', {class: 'label', text: label}),
-      element('span', {class: 'strip'}, strip('of-pool', chart.pool[place]), strip('of-selection', chart.selected[place])),
+      element('span', {class: 'strip'}, strip('of-pool', chart.pool[place]), strip('of-selection', chart.selected[place]),
+        strip('of-wanted', chart.wanted[place])),
       element('span', {class: 'count', text: number(chart.pool[place])}))
     }))
+    list.style.setProperty('--wanted', chart.colour || 'transparent')
+    list.scrollTop = scrolled
   }
 
   fillColumns(panel) {

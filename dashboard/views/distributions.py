@@ -170,5 +170,5 @@ class DistributionsView(pn.viewable.Viewer):
     def _remove(self, keys: list[str]) -> None:
         for key in keys:
             for chosen in (self.rules, self.ranges, self.places):
-                chosen.pop(key, None)  # type: ignore[attr-defined]
+                chosen.pop(key, None)
         self.page.finder.filter(list(self.rules.values()))

@@ -140,17 +140,16 @@ class TableView(pn.viewable.Viewer):
 
     def _note(self, items: Items, answered: int) -> dict[str, str]:
         """What is listed, in words."""
-        n = len(items.rows)
-        if items.found is None and n == self.session.workspace.table.n_rows:
-            what = ""
-        else:
-            name = self.page.selection_name if items.found is None else items.found.name
-            what = f" from {name or 'the map'}"
+        n, what = len(items.rows), ""
+        if items.found is not None:
+            what = f" · {items.found.name}"
+        elif n < self.session.workspace.table.n_rows:
+            what = f" · from {self.page.selection_name or 'the map'}"
         if not n:
-            return {"items": "Nothing was found", "more": f" by {items.found.name if items.found else 'this'}."}
+            return {"items": "Nothing was found", "more": f" by {items.found.name}." if items.found else "."}
         return {
             "items": f"{n:,} {'item' if n == 1 else 'items'}",
-            "more": f"{what} · {answered:,} answered, {n - answered:,} not",
+            "more": f" · {answered:,} answered, {n - answered:,} not{what}",
         }
 
     # ---- what the browser asks -------------------------------------------------------------------

@@ -42,7 +42,8 @@ def test_the_search_opens_an_item_and_lists_a_rule_and_the_table_sorts_and_expor
     ink = table.floats("ink")
     search(page, "ink > 80 and class == '?'")
     expected = np.flatnonzero(ink > 80)
-    expect(note(page)).to_contain_text(f"{len(expected):,} items from the rule ink > 80")
+    expect(note(page)).to_contain_text(f"{len(expected):,} items · 0 answered")
+    expect(note(page)).to_contain_text("the rule ink > 80 and class == '?'")
     head = page.get_by_role("button", name="Sort by ink")
     head.click()
     expect(page.locator("th[aria-sort=ascending]")).to_have_text("ink ▲")
@@ -78,11 +79,11 @@ def test_the_search_opens_an_item_and_lists_a_rule_and_the_table_sorts_and_expor
 def test_what_is_like_an_item_is_listed_by_distance_and_a_view_is_kept(page, served):
     row = current_row(page)
     page.get_by_role("tab", name="Table").click()
-    expect(note(page)).to_contain_text("1,797 items")
+    expect(note(page)).to_contain_text(f"{served.session.workspace.table.n_rows:,} items")
     page.get_by_role("button", name="Similar ▾").click()
     page.get_by_label("How many").fill("25")
     page.get_by_role("button", name="Similar to this item").click()
-    expect(note(page)).to_contain_text(f"25 items from 25 items most like item d{row:04d}")
+    expect(note(page)).to_contain_text(f"25 items most like item d{row:04d}")
     features = served.session.workspace.features.astype(float)
     distances = np.linalg.norm(features - features[row], axis=1)
     distances[row] = np.inf
@@ -129,7 +130,6 @@ def test_ranges_bars_and_classes_filter_each_other(page, served):
     both = (ink >= edge) & (width <= 5)
     expect(selected).to_have_text(f"{int(both.sum()):,} selected")
     expect(page.get_by_role("button", name="Remove the filter")).to_have_count(2)
-    assert (served.session.workspace.table.n_rows,) == both.shape
 
     brush.focus()
     page.keyboard.press("ArrowLeft")
@@ -139,7 +139,7 @@ def test_ranges_bars_and_classes_filter_each_other(page, served):
 
     page.get_by_role("button", name="Remove the filter width <= 5").click()
     expect(selected).to_have_text(f"{int(((ink >= lower[0]) & (ink <= lower[1])).sum()):,} selected")
-    page.get_by_role("button", name="unlabelled 1,797").click()
+    page.get_by_role("button", name=f"unlabelled {table.n_rows:,}").click()
     expect(page.get_by_role("button", name="Remove the filter class == '?'")).to_be_visible()
     page.get_by_role("button", name="Clear all").click()
     expect(selected).to_have_text("")

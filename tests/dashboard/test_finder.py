@@ -177,3 +177,11 @@ def test_found_rows_that_are_selected_are_known_as_such(page):
     assert page.finder.shown is found
     page.finder.clear()
     assert page.finder.shown is None
+
+
+def test_the_hidden_truth_cannot_be_asked_for(session, nearest):
+    session.workspace.roles.label, session.workspace.roles.label_use = "kind", "truth"
+    with pytest.raises(InputError, match="'kind' is the hidden truth"):
+        search(session, nearest, "kind == 'dwarf'")
+    session.workspace.roles.shown = ["mag", "kind"]
+    assert not len(search(session, nearest, "dwarf").rows)
