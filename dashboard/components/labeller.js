@@ -50,7 +50,7 @@ class Surface {
     this.noteDialog = this.dialog('Note on this item', this.noteText, 'Save note', () => this.saveNote())
     this.root = element('section', {class: 'surface', 'aria-label': 'Labelling'},
       this.banner,
-      element('header', {}, this.heading, this.badge, this.card.tools),
+      element('header', {}, this.heading, this.badge),
       this.notice, this.card.why, this.answer, this.card.body, this.card.near, this.suggestion, this.classes, this.actions,
       this.live, this.sheet, this.noteDialog, this.card.menu, this.card.enlarged)
   }
