@@ -85,14 +85,13 @@ def pixel_settings(workspace: Workspace) -> tuple[tuple[int, ...] | None, str]:
     return tuple(shape) if shape else None, palette if palette in PALETTES else PALETTES[0]
 
 
-def offered(workspace: Workspace, gives_away: set[str]) -> list[str]:
-    """Columns that can be chosen for the card: plain values that do not give the label away."""
+def offered(workspace: Workspace) -> list[str]:
+    """Columns of plain values, which can be on the card unless they give the label away."""
     table, roles = workspace.table, workspace.roles
     return [
         name
         for name in table.names
-        if name not in gives_away
-        and name not in roles.text
+        if name not in roles.text
         and name not in (roles.image, roles.id)
         and not is_list(table.schema.field(name).type)
         and "binary" not in str(table.schema.field(name).type)

@@ -85,9 +85,11 @@ class CardRunner:
         self._kept: OrderedDict[int, Made] = OrderedDict()
         self._lock = threading.RLock()
         self._told: set[str] = set()
-        self.columns = self._checked(getattr(card, "columns", None))
+        self._columns()  # to refuse what cannot be had before anything is served
 
-    def _checked(self, wanted: Any) -> list[str]:
+    def _columns(self) -> list[str]:
+        """The columns that the card gets: never the label's, which the set-up page may still change."""
+        wanted = getattr(self.card, "columns", None)
         table, roles = self.workspace.table, self.workspace.roles
         hidden = None if roles.label_use == "ignore" else roles.label
         if wanted is None:
@@ -124,7 +126,7 @@ class CardRunner:
     def _make(self, row: int) -> Made:
         pictures: list[tuple[bytes, str]] = []
         try:
-            given = self.card.render(self.workspace.table.row(row, self.columns))
+            given = self.card.render(self.workspace.table.row(row, self._columns()))
             parts = [given] if isinstance(given, str | kinds.Part) else list(given or ())
             if len(parts) > MOST_PARTS:
                 raise InputError(f"it returned {len(parts)} parts, and {MOST_PARTS} is the most")

@@ -130,7 +130,8 @@ def _numbers(values: NDArray[np.float64]) -> Numbers | None:
     if not len(values):
         return None
     low, high = float(values[0]), float(values[-1])
-    inner_low, inner_high = (float(v) for v in np.quantile(values, [TAIL, 1 - TAIL]))
+    inner_low = float(np.quantile(values, TAIL, method="higher"))
+    inner_high = float(np.quantile(values, 1 - TAIL, method="lower"))
     if inner_high > inner_low and high - low > SQUEEZED * (inner_high - inner_low):
         low, high = inner_low, inner_high
     if not (math.isfinite(high - low) and high > low):

@@ -14,7 +14,7 @@ from typing import Any
 import param
 
 from ..data.errors import InputError
-from ..data.roles import may_give_away
+from ..data.roles import giving_away
 from ..data.workspace import Workspace
 from . import card_settings
 from .cards import CardRunner
@@ -76,9 +76,9 @@ class ItemCards(param.Parameterized):
         """The columns that the user can choose from; touches columns that may follow from the labels."""
         with self._lock:
             if self._offered is None:
-                workspace = self.workspace
-                hidden = {n for n in workspace.table.names if may_give_away(workspace.table, n, workspace.roles)}
-                self._offered = card_settings.offered(workspace, hidden)
+                names, workspace = card_settings.offered(self.workspace), self.workspace
+                hidden = giving_away(workspace.table, names, workspace.roles)
+                self._offered = [name for name in names if name not in hidden]
             return self._offered
 
     def description(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
@@ -165,12 +166,14 @@ def _number_problem(table: Table, name: str) -> str | None:
     return f"is constant ({low})" if low == high else None
 
 
-def may_give_away(table: Table, name: str, roles: Roles) -> bool:
-    """Whether a column is the label column or has one value for each label; touches both columns at most."""
+def giving_away(table: Table, names: Sequence[str], roles: Roles) -> set[str]:
+    """Those columns that are the label or have one value for each label; touches those that a sample suspects."""
     if roles.label is None or roles.label_use == "ignore":
-        return False
+        return set()
     rows = np.unique(np.linspace(0, table.n_rows - 1, min(SAMPLE, table.n_rows)).astype(np.int64))
-    return name == roles.label or _follows_label(table, table.take(rows, [name, roles.label]), name, roles.label)
+    others = [name for name in names if name != roles.label]
+    sample = table.take(rows, [*others, roles.label])
+    return {roles.label, *(name for name in others if _follows_label(table, sample, name, roles.label))}
 
 
 def _follows_label(table: Table, sample: pa.Table, name: str, label: str | None) -> bool:

@@ -8,12 +8,13 @@ class Card {
     this.surface = surface
     this.settings = {columns: [], offered: [], order: 'table', suggestions: true, problems: [], plots: {}}
     this.reason = element('span', {'data-testid': 'reason'})
-    this.why = this.whyPart()
+    this.details = this.whyPart()
     this.body = element('div', {class: 'body', tabindex: '0', role: 'group', 'aria-label': 'Item'})
     this.near = element('div', {class: 'near-by', role: 'group', 'aria-label': 'Nearest items', 'data-testid': 'near'})
     this.nearest = null
     this.tools = element('button', {type: 'button', class: 'card-menu', title: 'What the card shows', text: 'Card …',
       onclick: (event) => { event.currentTarget.blur(); this.openMenu() }})
+    this.why = element('div', {class: 'why-line'}, this.details, this.tools)
     this.menu = element('dialog', {'aria-label': 'What the card shows'})
     this.enlarged = element('dialog', {class: 'enlarged', 'aria-label': 'Picture'})
   }
@@ -33,7 +34,7 @@ class Card {
     this.paintNear(entry)
   }
 
-  toggleWhy() { this.why.open = !this.why.open }
+  toggleWhy() { this.details.open = !this.details.open }
 
   commands() {
     return {near_back: () => this.stepNear(-1), near_forward: () => this.stepNear(1), enlarge: () => this.enlarge()}

@@ -56,7 +56,7 @@ class Surface {
       text: 'Save note', onclick: () => { this.saveNote(); this.noteDialog.close() }})], 'Cancel')
     this.root = element('section', {class: 'surface', 'aria-label': 'Labelling'},
       this.banner,
-      element('header', {}, this.heading, this.badge, this.card.tools),
+      element('header', {}, this.heading, this.badge),
       this.notice, this.card.why, this.answer, this.card.body, this.card.near, this.suggestion, this.classes, this.actions,
       this.live, this.keys.sheet, this.keys.change, this.noteDialog, this.card.menu, this.card.enlarged)
   }

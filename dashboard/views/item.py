@@ -75,16 +75,21 @@ class ItemView(pn.viewable.Viewer):
         """Send what all cards have in common, and those of the queue: at first, and when it changes."""
         current = self.page.current
 
-        def described(card: dict[str, Any]) -> None:
+        def described(card: dict[str, Any] | None) -> None:
             items = [] if current is None else [self.page.cards.text(current)]
             self.labeller.send({"type": "card", "card": card, "items": items})
             self._is_described = True
             self._send_queue()
 
-        def work() -> dict[str, Any]:
+        def work() -> dict[str, Any] | None:
             if current is not None:
                 self.page.cards.text(current)
-            return self.page.cards.description()
+            try:
+                return self.page.cards.description()
+            except Exception as error:  # without plots, the questions can still be answered
+                failed = error
+                self.page.hop(lambda: self.page.complain(failed))
+                return None
 
         self.page.deliver(BUILDER.submit(work), described)
 
