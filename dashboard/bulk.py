@@ -18,6 +18,7 @@ from ..data.bulks import BulkRecord
 from ..data.errors import InputError
 from ..data.events import LATER, Action, Event, new_event_id
 from ..strategies.intervals import Interval, proportion
+from .audits import is_sealed
 from .reasons import AUDIT, BULK, PURITY
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Contents:
 def contents_of(session: LabellingSession, rows: ArrayLike) -> Contents:
     """Look at every item of a selection; costs what its size is, so not for the page's thread."""
     given = np.asarray(rows, np.int64)
-    items, taxonomy = session.state.items, session.workspace.taxonomy
+    state, audit, taxonomy = session.state, session.auditor.audit, session.workspace.taxonomy
     waiting = {q.row for q in session.queue if q.strategy == AUDIT}
     splitting = {c.name for _, c in taxonomy.shown if c.status == "splitting"}
     free: list[int] = []
@@ -68,12 +69,12 @@ def contents_of(session: LabellingSession, rows: ArrayLike) -> Contents:
     counts: Counter[str] = Counter()
     n_others = n_sealed = 0
     for row, item_id in zip(given.tolist(), session.workspace.ids.texts(given), strict=True):
-        item = items.get(item_id)
+        item = state.items.get(item_id)
         if row in waiting:
             held.append(row)
         elif item is None:
             free.append(row)
-        elif session.auditor.has_sealed(row):
+        elif is_sealed(item, state, audit):
             n_sealed += 1
         elif item.status in LATER:
             free.append(row)
