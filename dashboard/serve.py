@@ -17,7 +17,7 @@ from tornado.web import StaticFileHandler
 
 from ..data.errors import InputError
 from ..layouts.schema import Layout
-from . import certificates, images
+from . import certificates, headers, images
 from .app import App
 from .items import ItemCards
 from .session import LabellingSession
@@ -138,6 +138,7 @@ def server_options(session: LabellingSession, address: Address, port: int) -> di
             (rf"/{export.ROUTE}/([^/]+)", export.ExportHandler, workspace),
             (rf"/{certificates.ROUTE}/([^/]+)", export.ExportHandler, workspace | {"folder": certificates.FOLDER}),
         ],
+        "transforms": [headers.transform(loopback=is_loopback(address.host))],
         "keep_alive_milliseconds": 25_000,
         "unused_session_lifetime_milliseconds": 120_000,
         "check_unused_sessions_milliseconds": 5_000,

@@ -39,7 +39,9 @@ def wait(condition, what):
 def test_a_data_frame_is_served_and_its_labels_are_there_at_once(frame, tmp_path):
     frame.index = pd.Index([f"o{i}" for i in range(N)], name="object")
     with opened(frame, tmp_path) as dashboard:
-        assert urllib.request.urlopen(dashboard.url, timeout=30).status == 200
+        with urllib.request.urlopen(dashboard.url, timeout=30) as answer:
+            assert answer.status == 200
+            assert "http://localhost:*" in answer.headers["Content-Security-Policy"]  # so that a notebook shows it
         assert dashboard.url.startswith("http://127.0.0.1:")
         html = dashboard._repr_html_()
         assert f'<iframe src="{dashboard.url}"' in html and str(tmp_path / "kept") in html
