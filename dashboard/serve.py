@@ -18,7 +18,7 @@ from tornado.web import StaticFileHandler
 from ..data.errors import InputError
 from ..layouts.schema import Layout
 from . import cards as own_cards
-from . import certificates, images
+from . import certificates, headers, images
 from .app import VIEWS, App
 from .arrangement import Arrangement
 from .items import ItemCards
@@ -141,6 +141,7 @@ def server_options(session: LabellingSession, address: Address, port: int) -> di
             (rf"/{export.ROUTE}/([^/]+)", export.ExportHandler, workspace),
             (rf"/{certificates.ROUTE}/([^/]+)", export.ExportHandler, workspace | {"folder": certificates.FOLDER}),
         ],
+        "transforms": [headers.transform(loopback=is_loopback(address.host))],
         "keep_alive_milliseconds": 25_000,
         "unused_session_lifetime_milliseconds": 120_000,
         "check_unused_sessions_milliseconds": 5_000,

@@ -182,6 +182,8 @@ class LabellingSession(param.Parameterized):
         self.progress = (share, text)
 
     def _prepared(self, future: Future[Any]) -> None:
+        if self._closed:
+            return
         error = future.exception()
         if error is None:
             self._writer.submit(self._guarded, self._begin)

@@ -39,7 +39,9 @@ def wait(condition, what):
 def test_a_data_frame_is_served_and_its_labels_are_there_at_once(frame, tmp_path):
     frame.index = pd.Index([f"o{i}" for i in range(N)], name="object")
     with opened(frame, tmp_path) as dashboard:
-        assert urllib.request.urlopen(dashboard.url, timeout=30).status == 200
+        with urllib.request.urlopen(dashboard.url, timeout=30) as answer:
+            assert answer.status == 200
+            assert "http://localhost:*" in answer.headers["Content-Security-Policy"]  # so that a notebook shows it
         assert dashboard.url.startswith("http://127.0.0.1:")
         html = dashboard._repr_html_()
         assert f'<iframe src="{dashboard.url}"' in html and str(tmp_path / "kept") in html
@@ -116,3 +118,22 @@ def test_the_import_is_light_and_open_is_there():
         "assert callable(rareloop.open)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.slow
+def test_in_a_notebook_a_cell_shows_the_page_and_nothing_else(tmp_path):
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    pytest.importorskip("ipykernel")
+    cells = [
+        "import pandas as pd, rareloop\n"
+        "frame = pd.DataFrame({'mag': range(40), 'width': [i % 7 for i in range(40)]})\n"
+        "dashboard = rareloop.open(frame, classes=['star', 'quasar'], workspace='kept')\n"
+        "dashboard",
+        "print(len(dashboard.labels))\ndashboard.close()",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown, counted = (cell.outputs for cell in notebook.cells)
+    assert len(shown) == 1 and "<iframe" in shown[0]["data"]["text/html"]
+    assert [output["text"] for output in counted] == ["0\n"]
+    assert (tmp_path / "kept" / "workspace.toml").exists()

@@ -92,6 +92,21 @@ def test_the_plug_is_pulled_and_nothing_that_was_saved_is_gone(page, command):
     wait_until_saved(page)
 
 
+def test_every_answer_says_who_may_frame_it_and_what_it_is(command):
+    port = free_port()
+    command(port=port)
+    for path in ("", "item-image/0", "export-file/none.csv", "static/js/bokeh.min.js"):
+        try:
+            told = urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30).headers
+        except urllib.error.HTTPError as error:
+            told = error.headers
+        ancestors = told["Content-Security-Policy"].split(";")[0].split()
+        assert ancestors[:2] == ["frame-ancestors", "'self'"]
+        assert all("//localhost:" in one or "//127.0.0.1:" in one for one in ancestors[2:])
+        assert told["X-Content-Type-Options"] == "nosniff"
+        assert told["Referrer-Policy"] == told["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
 def test_ctrl_c_ends_it_and_says_that_all_is_saved(command):
     process = command(port=free_port())
     process.send_signal(signal.SIGINT)

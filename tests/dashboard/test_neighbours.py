@@ -60,6 +60,7 @@ def test_they_follow_the_answers_and_end_where_all_are_answered(session):
 
 @pytest.mark.parametrize("strategy", [AUDIT, CAMPAIGN])
 def test_questions_without_a_hint_have_none(session, strategy):
+    settle(session)
     row = session.queue[0].row
     assert may_be_told(session, row)
     assert may_be_told(session, 17)
