@@ -267,8 +267,8 @@ class MapPanel:
             self.load_colours()
         else:
             other = "y" if what == "x" else "x"
-            if is_projection(value) and not is_projection(self.choice[other]):
-                self.choice[other] = partner(value)
+            if is_projection(value) and is_projection(self.choice[other]):
+                self.choice[other] = partner(value)  # two projections do not go together
             self.load_axes()
         self.show_head()
         self.board.remember()

@@ -122,6 +122,20 @@ def test_an_axis_that_is_not_there_is_refused(page, monkeypatch):
     assert "word" not in view.axes.names
 
 
+def test_a_projection_brings_its_other_axis_with_it(page, monkeypatch):
+    begun = []
+    monkeypatch.setattr("rareloop.dashboard.views.map_axes.is_installed", lambda: True)
+    view = MapView(page)
+    view.begin_projection = lambda: begun.append(1)
+    panel = view.shown[0]
+    panel._receive({"type": "choose", "what": "y", "value": UMAP[1]})
+    assert (panel.choice["x"], panel.choice["y"], begun) == (*UMAP, [1])
+    np.save(view.axes.umap_path, np.zeros((N, 2), np.float32))
+    panel._receive({"type": "choose", "what": "x", "value": "a"})
+    assert (panel.choice["x"], panel.choice["y"]) == ("a", UMAP[1])
+    assert (panel.y == 0).all()
+
+
 def test_the_words_say_what_is_seen(page):
     view = MapView(page)
     view.select(np.arange(3), None)
