@@ -59,11 +59,16 @@ class Judge:
 
 @dataclass(frozen=True)
 class ScoreFiles:
-    """Where the scores of a round are; `classes` are those with a file of their probability."""
+    """Where the scores of a round are.
+
+    `classes` are those with a file of their probability; `names` are those of all classes as the round knew
+    them, since classes may be merged or moved later.
+    """
 
     folder: Path
     round: int
     classes: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
 
     def path(self, what: str) -> Path:
         """The file of ``predicted``, ``uncertainty``, ``unlike``, or ``p3``: the probability of class 3."""
@@ -74,7 +79,9 @@ class ScoreFiles:
         return np.load(self.path(what), mmap_mode="r")
 
 
-def write_model_scores(folder: Path, judge: Judge | None, progress: Progress) -> ScoreFiles:
+def write_model_scores(
+    folder: Path, judge: Judge | None, names: tuple[str, ...], progress: Progress
+) -> ScoreFiles:
     """Write what a model says of all items; touches the whole pool.
 
     The files are the predicted class, the uncertainty (one minus the difference between the two largest
@@ -89,7 +96,7 @@ def write_model_scores(folder: Path, judge: Judge | None, progress: Progress) ->
         raise InputError(NO_MODEL)
     scoring = judge.scoring
     classes = judge.settings.wanted or tuple(range(scoring.n_classes))
-    files = ScoreFiles(folder, judge.number, tuple(classes))
+    files = ScoreFiles(folder, judge.number, tuple(classes), names[: scoring.n_classes])
     folder.mkdir(parents=True, exist_ok=True)
     n_items, partials = scoring.pool.n_items, {}
     for what in ("predicted", "uncertainty", *(f"p{c}" for c in classes)):
@@ -169,7 +176,7 @@ class PoolScores(param.Parameterized):
                 return
             self._under_way[kind] = number
         try:
-            future = self.session.worker.submit("scores", kind)
+            future = self.session.worker.submit("scores", kind, tuple(self.session.workspace.taxonomy.names))
         except RuntimeError as error:
             self._fail(kind, str(error))
             return

@@ -136,11 +136,11 @@ class _Desk:
         estimates = None if self._scoring is None else re_estimate(self._scoring, labels, audit)
         return {"estimates": estimates, "stopping": stopping_report(stop, audit, task.number, labels, estimates)}
 
-    def scores(self, progress: Progress, kind: str) -> ScoreFiles:
+    def scores(self, progress: Progress, kind: str, names: tuple[str, ...]) -> ScoreFiles:
         """Write what maps show of every item, by the newest round; touches the whole pool."""
         folder = self.folder / "cache" / "scores"
         if kind == MODEL:
-            return write_model_scores(folder, self._judge, progress)
+            return write_model_scores(folder, self._judge, names, progress)
         return write_unlike(folder, self._judge, self.pool)
 
     # ---- campaigns -------------------------------------------------------------------------------

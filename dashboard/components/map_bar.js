@@ -4,7 +4,7 @@ const TOOLS = [
   ['move', 'Move', 'Drag the map about; the wheel zooms'],
   ['lasso', 'Lasso', 'Draw around items to select them'],
   ['box', 'Box', 'Drag a box over items to select them'],
-  ['polygon', 'Polygon', 'Tap the corners; a double tap, Enter or Close selects what is inside, Esc drops it'],
+  ['polygon', 'Polygon', 'Tap the corners; a double tap, Enter or ✓ selects what is inside, Esc drops it'],
 ]
 const MODES = [
   ['replace', 'New', 'A gesture makes a new selection'],
@@ -21,7 +21,7 @@ export function render({model}) {
       element('button', {type: 'button', title, 'data-value': value, text, onclick: () => send({type, value})})))
   const tools = group('What dragging does', TOOLS, 'tool')
   const modes = group('What a selection does', MODES, 'mode')
-  const close = act('Close', 'Select what is inside the polygon', 'close-polygon', 'Close the polygon')
+  const close = act('✓', 'Select what is inside the polygon', 'close-polygon', 'Close the polygon')
   const invert = act('Invert', 'Select all other items', 'invert', 'Invert selection')
   const clear = act('Clear', 'Select nothing', 'clear', 'Clear selection')
   const reset = act('Reset', 'Zoom all maps out', 'reset', 'Reset zoom')

@@ -31,6 +31,7 @@ export function render({model}) {
   model.on('msg:custom', (state) => {
     if (!state.axes) return // a map that is not shown
     host.classList.toggle('dark', state.dark)
+    host.classList.toggle('compact', state.closable)
     const suffix = state.number > 1 ? `, map ${state.number}` : ''
     for (const [part, label] of [[across, 'Across'], [up, 'Up'], [colour, 'Colour']]) {
       part.select.setAttribute('aria-label', label + suffix)

@@ -17,6 +17,7 @@ from ..worker import plane_path
 PLANE = ("principal component 1", "principal component 2")
 UMAP = ("UMAP 1", "UMAP 2")
 ROW_NUMBER = "row number"
+TEXTS = {PLANE[0]: "PC 1 (principal component)", PLANE[1]: "PC 2 (principal component)"}
 
 
 def is_projection(name: str) -> bool:
@@ -78,7 +79,7 @@ class Axes:
     def groups(self) -> list[list[object]]:
         """The axes as a list to choose from: groups of ``(value, text)``."""
         return [
-            ["projections", [(name, name) for name in self.projections]],
+            ["projections", [(name, TEXTS.get(name, name)) for name in self.projections]],
             ["columns", [(name, name) for name in self.columns]],
         ]
 

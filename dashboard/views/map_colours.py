@@ -111,7 +111,9 @@ def _given(session: LabellingSession) -> Coloured:
 
 
 def _predicted(session: LabellingSession, files: ScoreFiles, as_of: str) -> Coloured:
-    codes = np.asarray(files.values("predicted"))
+    names = list(session.workspace.taxonomy.names)
+    place_of = np.array([names.index(name) if name in names else -1 for name in files.names], np.int16)
+    codes = place_of[np.asarray(files.values("predicted"))]
     return _by_class(session, codes, "predicted class", f"{as_of}; where points overlap, the rarer class")
 
 
@@ -136,8 +138,7 @@ def _by_class(session: LabellingSession, codes: NDArray[Any], title: str, note: 
 
 def _probability(session: LabellingSession, choice: str, files: ScoreFiles, as_of: str) -> Coloured:
     name = choice.removeprefix(PROBABILITY)
-    names = session.workspace.taxonomy.names
-    number = names.index(name) if name in names else -1
+    number = files.names.index(name) if name in files.names else -1
     if number not in files.classes:
         return Coloured(None, Legend(f"probability of {name}", note="known after the next round"))
     values = np.asarray(files.values(f"p{number}"), np.float32)

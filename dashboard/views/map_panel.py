@@ -60,6 +60,7 @@ class MapPanel:
         self.legend = Legend("density")
         self.x = self.y = np.empty(0, np.float32)
         self._loads = self._colours = 0
+        self._coloured_by = ""
         handlers = Handlers(board.select, self.page.open, self._write, board.show_corners)
         self.scatter = RasterScatter(self.page, f"map {number}", handlers)
         self._add_overlays()
@@ -88,6 +89,7 @@ class MapPanel:
             self.load_axes()
         else:
             self.x = self.y = np.empty(0, np.float32)  # the points of a large pool need not be kept
+            self._coloured_by = ""
             self.scatter.set_colouring(None)
             self.scatter.set_points(self.x, self.y, ("", ""))
 
@@ -116,7 +118,8 @@ class MapPanel:
         self.draw_labelled()
         self.draw_queue()
         self.draw_current()
-        self.load_colours()
+        if self._coloured_by != self.choice["colour"]:
+            self.load_colours()
         self._write()
 
     # ---- colours ---------------------------------------------------------------------------------
@@ -141,7 +144,7 @@ class MapPanel:
     def _take_colours(self, turn: int, found: Coloured) -> None:
         if turn != self._colours or not self.is_shown:
             return
-        self.legend = found.legend
+        self.legend, self._coloured_by = found.legend, self.choice["colour"]
         if found.colouring is not None or self.scatter.colouring is not None:
             self.scatter.set_colouring(found.colouring)
         self._write()
@@ -264,8 +267,8 @@ class MapPanel:
             self.load_colours()
         else:
             other = "y" if what == "x" else "x"
-            if is_projection(value) and not is_projection(self.choice[other]):
-                self.choice[other] = partner(value)
+            if is_projection(value) and is_projection(self.choice[other]):
+                self.choice[other] = partner(value)  # two projections do not go together
             self.load_axes()
         self.show_head()
         self.board.remember()

@@ -72,7 +72,7 @@ def _within(shape: Any, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArr
     return result
 
 
-def _middles(edges_x: NDArray[np.float64], edges_y: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+def _middles(edges_x: NDArray[np.float64], edges_y: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     return np.meshgrid((edges_x[1:] + edges_x[:-1]) / 2, (edges_y[1:] + edges_y[:-1]) / 2)
 
 

@@ -272,6 +272,7 @@ class RasterScatter:
         x0, x1, y0, y1 = view
         canvas = ds.Canvas(*self._pixels(), x_range=(x0, x1), y_range=(y0, y1))
         frame, chosen, colouring, theme = self.frame, self.chosen, self.colouring, self.theme
+        chosen = chosen if len(frame) else chosen[:0]  # there may be a selection before there are points
         if "level" not in frame or colouring is None:
             layers = [density_layer(canvas, frame, theme.points)]
             if len(chosen):

@@ -114,7 +114,7 @@ def wait_for_round(session, number):
         assert pd.Timestamp.now() < until, session.problem
 
 
-def test_what_the_model_says_is_in_files_and_follows_the_rounds(session):
+def test_what_the_model_says_is_in_files_and_follows_the_rounds(session, monkeypatch):
     session.start()
     wait_for_round(session, 1)
     session.scores.renew(MODEL)
@@ -142,6 +142,10 @@ def test_what_the_model_says_is_in_files_and_follows_the_rounds(session):
     assert f"as of round {files.round}" in found.legend.note
     assert np.argmax(found.colouring.levels) == np.argmax(probability)
     assert [e.text for e in coloured(session, "predicted").legend.entries][1].startswith("rare ")
+    moved = type(files)(files.folder, files.round, files.classes, ("rare", "gone"))
+    monkeypatch.setattr(session.scores, "model", moved)
+    assert [e.text.split()[0] for e in coloured(session, "predicted").legend.entries] == ["rare"]
+    assert coloured(session, "probability: common").legend.note == "known after the next round"
 
     unlike = wait_for_scores(session, UNLIKE, session.report["round"]).values("unlike")
     X = session.workspace.features
