@@ -51,6 +51,7 @@ class TableView(pn.viewable.Viewer):
         self.sort = Sort()
         self.items = Items(np.empty(0, np.int64))
         self.order = self.items.rows
+        self._wanted = self.items  # what is being sorted, and shown soon
         self.number = 0  # of the page that is shown
         self._version = 0  # counts the lists, so that late answers are known
         self.listing = Listing(
@@ -80,17 +81,16 @@ class TableView(pn.viewable.Viewer):
         if found is None and not len(rows):
             rows = np.arange(self.session.workspace.table.n_rows)
         items = Items(rows, found)
-        if items.has_distances:
-            self.sort = Sort()
-        self._arrange(items, self.sort)
+        self._arrange(items, Sort() if items.has_distances else self.sort)
 
     def _arrange(self, items: Items, sort: Sort) -> None:
         self._version += 1
         version = self._version
+        self._wanted, self.sort = items, sort
 
         def take(order: NDArray[np.int64]) -> None:
             if version == self._version:
-                self.items, self.order, self.sort, self.number = items, order, sort, 0
+                self.items, self.order, self.number = items, order, 0
                 self._show_page()
 
         self.page.in_background(lambda: ordered(self.session, items, sort), take)
@@ -173,11 +173,11 @@ class TableView(pn.viewable.Viewer):
         self._show_page()
 
     def _sort(self, key: str) -> None:
-        if key not in column_keys(self.session, self.items.has_distances):
+        if key not in column_keys(self.session, self._wanted.has_distances):
             return
         first = key not in DESCENDING_FIRST
         ascending = not self.sort.ascending if self.sort.key == key else first
-        self._arrange(self.items, Sort(key, ascending))
+        self._arrange(self._wanted, Sort(key, ascending))
 
     def _open(self, row: int) -> None:
         if 0 <= row < self.session.workspace.table.n_rows:
