@@ -210,7 +210,11 @@ class LogState:
 
     def _settle(self, item_id: str) -> None:
         """Find the decision and note in force on an item, and count again."""
-        in_force = [self._events[i] for i in reversed(self._history[item_id]) if i not in self._undone]
+        history = self._history[item_id]
+        in_force = [self._events[i] for i in reversed(history) if i not in self._undone]
+        if len(history) == 1 and (event := self._events[history[0]]).action != Action.NOTE:
+            self._decide(item_id, event if in_force else None)  # most items, in steps of many
+            return
         self._decide(item_id, next((e for e in in_force if e.action != Action.NOTE), None))
         self._note(item_id, next((e for e in in_force if e.action == Action.NOTE), None))
 

@@ -3,8 +3,8 @@
 const SETTINGS = 'rareloop-grid' // remembered by the browser, for all workspaces
 const SIZES = [12, 24, 36, 48, 60]
 const SOURCES = [['queue', 'queue'], ['selection', 'selection']]
-const MARKS = [['suggested', 'marked as suggested'], ['wanted', 'only classes looked for'], ['none', 'nothing marked']]
-const SURE = [['0', 'however sure'], ['0.5', 'from 0.5'], ['0.7', 'from 0.7'], ['0.9', 'from 0.9'], ['0.97', 'from 0.97']]
+const MARKS = [['suggested', 'as suggested'], ['wanted', 'if looked for'], ['none', 'unmarked']]
+const SURE = [['0.5', 'from 0.5'], ['0.7', 'from 0.7'], ['0.9', 'from 0.9'], ['0.97', 'from 0.97'], ['0', 'any']]
 const LABEL_HEIGHT = 22
 const SMALLEST = 58
 const LARGEST = 210

@@ -39,6 +39,7 @@ class GridView(pn.viewable.Viewer):
             min_height=120,
         )
         self._is_wanted = False
+        self._sent: set[int] = set()  # rows that the browser may show
         page.react(self._on_theme, "dark")
         page.react(self._selection_changed, "selection")
         page.react(self._on_command, "command")
@@ -73,11 +74,10 @@ class GridView(pn.viewable.Viewer):
         bulk = commit.events[0].bulk if is_undo else None
         if bulk:
             self.grid.send({"type": "undone", "bulk": bulk})
-        elif not is_undo:
-            rows = [
-                int(row) for row in commit.rows if self.session.workspace.ids.text(row) in self.session.state.items
-            ]
-            self.grid.send({"type": "gone", "rows": rows})
+        elif any(event.action not in (Action.UNDO, Action.NOTE) for event in commit.events):
+            rows = sorted(self._sent.intersection(commit.rows))
+            if rows:
+                self.grid.send({"type": "gone", "rows": rows})
 
     # ---- from the browser ------------------------------------------------------------------------
 
@@ -99,9 +99,12 @@ class GridView(pn.viewable.Viewer):
             work = lambda: self._selected(selected_rows(self.session, rows, exclude, n))  # noqa: E731
         else:
             work = lambda: [self._tile(q.row, q) for q in queued_items(self.session, exclude, n)]  # noqa: E731
-        self.page.in_background(
-            work, lambda tiles: self.grid.send(facts | {"items": tiles, "enter": self._is_wanted})
-        )
+
+        def send(tiles: list[dict[str, Any]]) -> None:
+            self._sent.update(tile["row"] for tile in tiles)
+            self.grid.send(facts | {"items": tiles, "enter": self._is_wanted})
+
+        self.page.in_background(work, send)
 
     def _selected(self, rows: list[int]) -> list[dict[str, Any]]:
         asked = as_queued(self.session, rows)
