@@ -19,7 +19,7 @@ class Charts {
     this.nodes = new Map()
     this.balance = element('div', {class: 'balance', role: 'group', 'aria-label': 'Labels per class'})
     this.note = element('span', {class: 'quiet', role: 'status', 'data-testid': 'distributions-note'})
-    this.columns = menu('Columns', 'Columns with a chart', (panel) => this.fillColumns(panel))
+    this.columns = popup('Columns', 'Columns with a chart', (panel) => this.fillColumns(panel))
     this.chips = element('div', {class: 'chips', role: 'group', 'aria-label': 'Filters'})
     this.charts = element('div', {class: 'charts'})
     this.root = element('div', {class: 'host'},

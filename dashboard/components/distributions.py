@@ -21,7 +21,7 @@ class Charts(JSComponent):
 
     dark = param.Boolean(default=False, doc="Whether the page's theme is dark.")
 
-    _esm = script("elements", "menu", "distributions")
+    _esm = script("elements", "popup", "distributions")
     _stylesheets = [HERE / "listing.css", HERE / "distributions.css"]  # noqa: RUF012 (Panel's own form)
 
     def __init__(self, on_message: Callable[[dict[str, Any]], None], **params: Any) -> None:
