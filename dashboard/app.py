@@ -265,7 +265,7 @@ class App:
     def _search_field(self) -> SearchField:
         return SearchField(
             self.page,
-            width=260,
+            width=210,
             height=30,
             align="center",
             margin=(0, 10),

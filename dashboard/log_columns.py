@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from ..data.events import CLASS_ACTIONS, PROPAGATED, STATUS, STEPS, Action, Event
 from ..data.labels import LabelLog
 from ..data.workspace import Workspace
+from .reasons import BULK
 
 ACTIONS = tuple(Action)
 CODE = {action: code for code, action in enumerate(ACTIONS)}
 IS_DECISION = np.array([action in STATUS for action in ACTIONS])
 IS_LABEL = np.array([STATUS.get(action) == "labelled" for action in ACTIONS])
-NOT_BY_HAND = ("table", PROPAGATED)  # inputs of labels that nobody gave one by one
+NOT_BY_HAND = ("table", PROPAGATED, BULK)  # inputs of labels that nobody gave one by one
 DTYPES: dict[str, type] = {
     "at": np.float64,
     "action": np.int8,
@@ -27,6 +28,7 @@ DTYPES: dict[str, type] = {
     "annotator": np.int32,
     "dwell": np.float32,
     "by_hand": np.bool_,
+    "together": np.bool_,
     "target": np.int64,
     "undoes": np.bool_,
 }
@@ -50,6 +52,8 @@ class Columns:
         Seconds for which the item was looked at; NaN where it is not known.
     by_hand
         Whether a person gave this one answer: not imported, nor given to many items in one step.
+    together
+        Whether it was stored in one step with others, as the answers to a page of the grid are.
     target, undoes
         Of an undo or redo that had an effect: the place of its answer, and which of both it was; -1 else.
     """
@@ -61,6 +65,7 @@ class Columns:
     annotator: NDArray[np.int32]
     dwell: NDArray[np.float32]
     by_hand: NDArray[np.bool_]
+    together: NDArray[np.bool_]
     target: NDArray[np.int64]
     undoes: NDArray[np.bool_]
     labels: tuple[str, ...] = ()
@@ -159,7 +164,8 @@ class LogColumns:
             "label": [-1 if i is None else labels.setdefault(i, len(labels)) for i in class_ids],
             "annotator": [annotators.setdefault(e.annotator, len(annotators)) for e in fresh],
             "dwell": [np.nan if e.dwell_ms is None else e.dwell_ms / 1000 for e in fresh],
-            "by_hand": [e.input not in NOT_BY_HAND and e.bulk is None for e in fresh],
+            "by_hand": [e.input not in NOT_BY_HAND for e in fresh],
+            "together": [e.bulk is not None for e in fresh],
             "row": self.workspace.ids.find([event.item_id for event in fresh]),
             "target": -1,
             "undoes": False,

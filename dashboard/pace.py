@@ -43,7 +43,7 @@ def active_seconds(columns: Columns, idle: float = IDLE_SECONDS) -> NDArray[np.f
     """The active time that ended with each event, float64 ``(n_events,)``; 0 for what was not by hand.
 
     The time since the annotator's event before, at most `idle`; where there is none for half an hour, the time for
-    which the item was looked at, at most `idle` too, and 0 where that is not known.
+    which the item was looked at, at most `idle` too, 0 where that is not known; the same for answers of one step.
     """
     hand = np.flatnonzero(columns.by_hand)
     order = hand[np.argsort(columns.annotator[hand], kind="stable")]
@@ -53,7 +53,8 @@ def active_seconds(columns: Columns, idle: float = IDLE_SECONDS) -> NDArray[np.f
     gaps = np.diff(columns.at[order], prepend=-np.inf)
     gaps[np.diff(columns.annotator[order], prepend=-1) != 0] = np.inf
     looked = np.nan_to_num(columns.dwell[order].astype(np.float64), nan=0.0)
-    out[order] = np.clip(np.where(gaps > SESSION_GAP, looked, gaps), 0.0, idle)
+    # What is stored together has no gaps of its own.
+    out[order] = np.clip(np.where(columns.together[order] | (gaps > SESSION_GAP), looked, gaps), 0.0, idle)
     return out
 
 

@@ -31,7 +31,13 @@ export function render({model}) {
   }
   const onStatus = (event) => { ({pending, late} = event.detail); paint() }
   window.addEventListener('rareloop:status', onStatus)
-  model.on('remove', () => window.removeEventListener('rareloop:status', onStatus))
+  // A note in the top bar takes the room of what can be read in the tabs.
+  const onNotes = (event) => bar.classList.toggle('brief', event.detail.on)
+  window.addEventListener('rareloop:notes', onNotes)
+  model.on('remove', () => {
+    window.removeEventListener('rareloop:status', onStatus)
+    window.removeEventListener('rareloop:notes', onNotes)
+  })
   // Messages, not properties: a property that changes while the page is still being built may not arrive.
   model.on('msg:custom', (message) => { state = message; paint() })
   paint()

@@ -41,6 +41,7 @@ class TopBar {
       if (note.text.textContent !== text) note.text.textContent = text
       note.box.title = text
     }
+    window.dispatchEvent(new CustomEvent('rareloop:notes', {detail: {on: Boolean(past || pause)}}))
     this.badge.hidden = !work.length
     this.badge.classList.toggle('patient', work.every((one) => one.share === null))
     this.badge.textContent = work.length > 1 ? `Working · ${work.length}` : 'Working'

@@ -56,7 +56,7 @@ class WorkNotes:
 
     def _show_past(self) -> None:
         n = self.page.at_label
-        text = "" if n is None else f"Back in time: entry {n:,} of {self.session.state.n_events:,}"
+        text = "" if n is None else f"Entry {n:,} of {self.session.state.n_events:,}"
         self.bar.show(past=text)
 
     def _show_break(self) -> None:
@@ -82,4 +82,4 @@ class WorkNotes:
 
 def break_words(seconds: float) -> str:
     """What the note says after so much work without a break."""
-    return f"{seconds / 60:.0f} minutes without a break: rest your eyes."
+    return f"{seconds / 60:.0f} min without a break"

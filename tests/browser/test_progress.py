@@ -38,7 +38,7 @@ def test_counts_and_pace_follow_the_answers_and_a_break_is_suggested_when_asked_
     field.press("Tab")
     served.wait(lambda: digits.settings.get("break_minutes") == 45, "the setting is kept")
     note = page.get_by_test_id("break-note")
-    expect(note).to_contain_text("62 minutes without a break")
+    expect(note).to_contain_text("62 min without a break")
     assert not note.evaluate("node => node.matches('dialog, [role=dialog]')")
     note.get_by_role("button", name="Dismiss").click()
     expect(note).to_be_hidden()

@@ -83,11 +83,19 @@ def test_finds_are_counted_once_an_item_and_not_when_taken_back():
 
 def test_imported_and_propagated_labels_are_no_work():
     columns = columns_of(
-        event(0, 0, "quasar", input="table"), event(1, 1, "quasar", input="propagated"), event(2, 2, bulk="b1"),
+        event(0, 0, "quasar", input="table"), event(1, 1, "quasar", input="propagated"),
+        event(2, 2, input="bulk", bulk="b"),
         event(3, 9, "quasar", dwell_ms=3000),
     )  # fmt: skip
     known = pace(columns, ["quasar"])
     assert (known.n_labels, known.n_finds, known.seconds, known.median_seconds) == (1, 1, 3, 3)
+
+
+def test_a_page_of_the_grid_took_the_time_that_its_items_share():
+    step = {"input": "grid", "bulk": "g1", "dwell_ms": 3000}
+    columns = columns_of(event(0, 0), *(event(i, 30, "quasar", **step) for i in range(1, 11)))
+    known = pace(columns, ["quasar"])
+    assert (known.n_labels, known.n_finds, known.seconds, known.median_seconds) == (11, 10, 30, 3)
 
 
 def test_a_session_begins_with_the_server_or_after_half_an_hour_without_an_answer():
@@ -177,6 +185,7 @@ def test_a_million_events_take_less_than_half_a_second():
         annotator=rng.integers(0, 3, n).astype(np.int32),
         dwell=rng.exponential(4, n).astype(np.float32),
         by_hand=np.ones(n, bool),
+        together=np.zeros(n, bool),
         target=np.full(n, -1, np.int64),
         undoes=np.zeros(n, bool),
         labels=("star", "quasar"),

@@ -87,6 +87,7 @@ def test_a_place_in_a_log_of_100_000_entries_is_there_at_once():
         annotator=np.zeros(n, np.int32),
         dwell=np.ones(n, np.float32),
         by_hand=np.ones(n, bool),
+        together=np.zeros(n, bool),
         target=np.full(n, -1, np.int64),
         undoes=np.zeros(n, bool),
         labels=tuple(NAMES),
