@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from ..data.errors import InputError
+from ..data.events import Action, class_event
 from ..data.taxonomy import DIGIT_KEYS, Taxonomy
 from ..data.workspace import Workspace
 
@@ -55,7 +57,7 @@ def keys_of(workspace: Workspace) -> dict[str, str]:
     """
     stored = workspace.settings.get(SETTING)
     own = {str(name): str(key) for name, key in stored.items()} if isinstance(stored, Mapping) else {}
-    taken = {c.key for c in workspace.taxonomy if c.key}
+    taken = {c.key for _, c in workspace.taxonomy.offered if c.key}
     wished = {name: key for name, key in own.items() if not problem_of(key) and not _is_digit(key)}
     names, keys = {c.name for c in COMMANDS}, dict[str, str]()
     # What the user has chosen goes before defaults, wherever it stands in the list.
@@ -92,28 +94,41 @@ def set_command_key(workspace: Workspace, name: str, key: str) -> None:
     workspace.save()
 
 
-def set_class_key(workspace: Workspace, name: str, key: str) -> None:
-    """Give a class another key, or none, and keep it in the workspace.
+def set_class_key(workspace: Workspace, name: str, key: str, annotator: str = "settings") -> None:
+    """Give a class another key, or none; the log tells who did.
 
     Raises
     ------
     InputError
         When there is no such class, or the key cannot be used or belongs to something else.
     """
-    if name not in workspace.taxonomy.names:
+    check_class_key(workspace, name, key)
+    _give_keys(workspace, [(name, key)], annotator)
+
+
+def check_class_key(workspace: Workspace, name: str, key: str) -> None:
+    """Raise InputError when there is no such class, or it cannot have a key; it may have none."""
+    if name not in workspace.taxonomy.places:
         raise InputError(f"the class {name!r} does not exist (any more): reload the page")
     if key:
         _check(workspace, keys_of(workspace), key, lambda other: other == ("class", name))
-    workspace.taxonomy[workspace.taxonomy.index(name)].key = key
-    workspace.save()
 
 
-def reset_keys(workspace: Workspace) -> None:
+def _give_keys(workspace: Workspace, keys: Sequence[tuple[str, str]], annotator: str) -> None:
+    now = datetime.now(UTC)
+    workspace.change_classes(
+        [class_event(Action.CLASS_CHANGE, name, annotator, now, {"key": key}) for name, key in keys]
+    )
+
+
+def reset_keys(workspace: Workspace, annotator: str = "settings") -> None:
     """Give all commands their default keys, and the classes theirs: their own letter, or digits in their order."""
     workspace.settings.pop(SETTING, None)
-    fresh = Taxonomy(workspace.taxonomy.names)
-    for label_class, default in zip(workspace.taxonomy, fresh, strict=True):
-        label_class.key = default.key
+    offered = [c for _, c in workspace.taxonomy.offered]
+    fresh = Taxonomy([c.name for c in offered])
+    changed = [(c.name, d.key) for c, d in zip(offered, fresh, strict=True) if c.key != d.key]
+    if changed:  # all are without a key first, so that two can change places
+        _give_keys(workspace, [(name, "") for name, _ in changed] + changed, annotator)
     workspace.save()
 
 
@@ -140,6 +155,6 @@ def _check(workspace: Workspace, keys: Mapping[str, str], key: str, is_itself: A
     for c in COMMANDS:
         if keys[c.name] == key and not is_itself(("command", c.name)):
             raise InputError(f"the key {shown} is taken by the command '{c.words}': change that one first")
-    for label_class in workspace.taxonomy:
+    for _, label_class in workspace.taxonomy.offered:
         if label_class.key == key and not is_itself(("class", label_class.name)):
             raise InputError(f"the key {shown} is taken by the class '{label_class.name}': change that one first")

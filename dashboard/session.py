@@ -738,7 +738,8 @@ class LabellingSession(param.Parameterized):
         return tuple(
             q
             for q in self.auditor.without_sealed(asked)
-            if not self._is_decided(q.row) or (q.strategy == AUDIT and self._is_put_off(q.row))
+            if not (self._is_decided(q.row) or self.bulker.is_drawn(q.row))
+            or (q.strategy == AUDIT and self._is_put_off(q.row))
         )
 
     def _is_put_off(self, row: int) -> bool:

@@ -19,6 +19,7 @@ from ..data.events import Action, Event, class_event, new_event_id
 from ..data.taxonomy import Taxonomy
 from ..data.workspace import Workspace
 from .audits import facts_of
+from .keys import check_class_key
 from .queue import Queued
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def change_classes(
         )
     if not changes:
         return []
+    _check_keys(workspace, changes)
     before = workspace.taxonomy.to_list()
     now = datetime.now(UTC)
     stored = workspace.change_classes([_event(change, annotator, now) for change in changes])
@@ -106,6 +108,12 @@ def _event(change: Change | TakeBack, annotator: str, now: datetime) -> Event:
             check_text(facts[key])
     check_text(change.name)
     return class_event(change.action, change.name.strip(), annotator, now, facts)
+
+
+def _check_keys(workspace: Workspace, changes: Sequence[Change | TakeBack]) -> None:
+    for change in changes:
+        if isinstance(change, Change) and change.action == Action.CLASS_CHANGE and "key" in change.facts:
+            check_class_key(workspace, change.name, str(change.facts["key"]))
 
 
 def check_text(name: str) -> None:
@@ -173,6 +181,7 @@ def check(session: LabellingSession, changes: Sequence[Change]) -> None:
     if session.campaign and not all(is_harmless(change) for change in changes):
         raise InputError("a campaign is under way: end it before classes are changed")
     workspace, now = session.workspace, datetime.now(UTC)
+    _check_keys(workspace, changes)
     table = workspace.class_table()
     for change in changes:
         table.take(_event(change, session.annotator, now))

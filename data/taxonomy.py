@@ -152,7 +152,7 @@ class Taxonomy:
         Raises
         ------
         InputError
-            When the key is taken or one of the page's own.
+            When the key is another class's; which keys the page has for itself is for the page to say.
         """
         one = self._live(place)
         if "key" in facts:
@@ -194,10 +194,6 @@ class Taxonomy:
     def _check_key(self, place: int, key: str) -> None:
         if not key:
             return
-        if len(key) != 1 or not key.isprintable():
-            raise InputError(f"'{key[:20]}' is no key: choose one character")
-        if key in RESERVED_KEYS:
-            raise InputError(f"the key '{key}' does something else on the page: choose another one")
         other = next((c.name for i, c in self.offered if c.key == key and i != place), None)
         if other is not None:
             raise InputError(f"the key '{key}' belongs to '{other}': choose another one, or change that first")

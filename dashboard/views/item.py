@@ -280,10 +280,12 @@ class ItemView(pn.viewable.Viewer):
         workspace, problem = self.session.workspace, ""
         try:
             if message["type"] == "reset_keys":
-                reset_keys(workspace)
+                reset_keys(workspace, self.session.annotator)
+            elif message.get("kind") == "class":
+                name, key = str(message.get("name")), str(message.get("key"))
+                set_class_key(workspace, name, key, self.session.annotator)
             else:
-                change = set_class_key if message.get("kind") == "class" else set_command_key
-                change(workspace, str(message.get("name")), str(message.get("key")))
+                set_command_key(workspace, str(message.get("name")), str(message.get("key")))
         except (InputError, OSError) as error:
             problem = str(error)
         self.session.keys_revision += 1

@@ -59,12 +59,12 @@ class SetupView(pn.viewable.Viewer):
             visible=roles.image is not None, **wide,
         )  # fmt: skip
         self.classes = pmui.TextInput(
-            label="Classes, separated by commas", value=", ".join(workspace.taxonomy.names),
+            label="Classes, separated by commas", value=", ".join(c.name for _, c in workspace.taxonomy.offered),
             placeholder="for example: quasar, star", **wide,
         )  # fmt: skip
         self.wanted = pmui.TextInput(
             label="Which of them are rare and looked for?", placeholder="for example: quasar",
-            value=", ".join(c.name for c in workspace.taxonomy if c.wanted), **wide,
+            value=", ".join(c.name for _, c in workspace.taxonomy.offered if c.wanted), **wide,
         )  # fmt: skip
         self.metric = pmui.Select(label="What is near what", options=METRICS, **wide)
         self._guess_metric()
@@ -72,7 +72,7 @@ class SetupView(pn.viewable.Viewer):
         self.start = pmui.Button(label="Start labelling", variant="contained", color="primary", align="center")
         self.problem = pmui.Alert(alert_type="error", visible=False, sizing_mode="stretch_width")
         self._wire()
-        if not workspace.taxonomy.names:
+        if not len(workspace.taxonomy):
             self._fill_classes()
         self._show_problem(self.session.problem)
 

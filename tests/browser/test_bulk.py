@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pytest
 from rareloop.tests.browser.actions import (
     current_row,
@@ -15,6 +16,7 @@ from rareloop.tests.browser.actions import (
     wait_until_saved,
 )  # fmt: skip
 from rareloop.tests.browser.test_map import drag
+from rareloop.tests.browser.test_strategy import choose
 
 pytestmark = pytest.mark.browser
 
@@ -26,8 +28,15 @@ def test_a_lasso_is_checked_labelled_and_taken_back_in_one_step(page, serve, dig
     session = served.session
     wait_for_item(page)
     wait_for_map(page)
-    corners = [(-2, -2), (2, -2), (2, 2), (-2, 2), (-2, -2)]
+    choose(page, "Across", "ink")
+    choose(page, "Up", "symmetry")
+    wait_for_map(page, ["ink", "symmetry"])
+    table = session.workspace.table
+    x0, x1 = np.quantile(table.floats("ink"), (0.3, 0.8))
+    y0, y1 = np.quantile(table.floats("symmetry"), (0.3, 0.9))
+    corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
     drag(page, [on_screen(page, *corner) for corner in corners])
+    expect(page.get_by_test_id("map-note")).to_contain_text("selected")
     page.get_by_role("tab", name="Bulk").click()
     expect(page.get_by_test_id("bulk")).to_contain_text("without a label")
     page.get_by_label("Sample", exact=True).fill("5")

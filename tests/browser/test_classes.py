@@ -61,6 +61,7 @@ def test_rename_merge_and_take_back_with_their_effects_before(page, classes_tab)
     expect(page.get_by_test_id("effects")).to_contain_text("1 label of '3' is of 'eight <b>' again")
     do_it(page)
     classes_tab.wait(lambda: session.state.counts == {"eight <b>": 1, "3": 1}, "two classes again")
+    expect(page.locator("section.surface [data-class='eight <b>'] kbd")).to_have_text("8")
     press_and_wait(page, "8")  # the key still is the class's
     wait_until_saved(page)
     assert session.state.counts == {"eight <b>": 2, "3": 1}

@@ -192,6 +192,14 @@ def test_a_preview_says_whose_labels_change_and_changes_nothing(session):
     assert session.state.n_events == n
 
 
+def test_a_key_of_the_page_is_refused_in_a_change_as_in_its_preview(session):
+    one = Change(Action.CLASS_CHANGE, "star", {"key": "u"})
+    with pytest.raises(InputError, match="taken by the command"):
+        preview(session, one)
+    with pytest.raises(InputError, match="taken by the command"):
+        session.change_classes([one]).result(PATIENCE)
+
+
 def test_a_name_with_a_line_break_is_refused(session):
     with pytest.raises(InputError, match="cannot be seen"):
         session.add_class("two\nlines").result(PATIENCE)

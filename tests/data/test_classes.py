@@ -120,9 +120,8 @@ def test_events_about_classes_are_no_steps_of_the_annotator(log):
         (Action.CLASS_RETIRE, "a", {}, "at least two classes"),
         (Action.CLASS_RESTORE, "a", {}, "offered already"),
         (Action.CLASS_SPLIT, "a", {"into": ["only"]}, "two classes at least"),
-        (Action.CLASS_CHANGE, "a", {"key": "u"}, "does something else"),
         (Action.CLASS_CHANGE, "a", {"key": "b"}, "belongs to 'b'"),
-        (Action.CLASS_CHANGE, "a", {"key": "ab"}, "is no key"),
+        (Action.CLASS_CHANGE, "a", {"shape": "round"}, "has no 'shape'"),
     ],
 )
 def test_a_change_that_cannot_be_is_refused_in_a_sentence_and_stored_nowhere(log, action, name, facts, words):
