@@ -70,6 +70,7 @@ SELECTED = """() => {
     }, {once: true, capture: true}))
 }"""
 MEGABYTE = 2**20
+FEWEST_FOR_GROWTH = 500  # labels; before that the first round of each part is all there is to see
 
 
 class Figure(NamedTuple):
@@ -163,14 +164,14 @@ def resident(pid: int | str) -> float:
 
 
 def growth(weights: list[dict[str, float]]) -> list[Figure]:
-    """Megabytes at the end, and of 1,000 labels more by a line through the second half of the run."""
+    """Megabytes at the end, and of 1,000 labels more by a line through the second half of a long run."""
     late = weights[len(weights) // 2 :]
     labels = [weight["labels"] for weight in late]
     figures = []
     for part in ("page", "server", "worker"):
         values = [weight[part] for weight in late]
         figures.append(Figure(f"memory of the {part} at the end", values[-1], "MB"))
-        if len(late) > 2:
+        if len(late) > 2 and labels[-1] >= FEWEST_FOR_GROWTH:
             slope = 1000 * float(np.polyfit(labels, values, 1)[0])
             figures.append(Figure(f"memory of the {part}, growth in 1,000 labels", slope, "MB", None, len(late)))
     return figures
@@ -194,16 +195,6 @@ def map_figures(page: Any, actions: Any, n_rows: int, n_zooms: int) -> list[Figu
         *quantiles("zoom → map painted", zooms, (700 if large else 150, None)),
         Figure("lasso → count on the page", lasso, "ms", 1000 if large else 200),
     ]
-
-
-def bulk_figure(served: Any, n: int) -> Figure:
-    """Seconds in which many items get a label in one step of the session."""
-    name = served.session.workspace.taxonomy.names[0]
-    answered = served.session.workspace.ids.rows(list(served.session.state.items))
-    rows = np.setdiff1d(np.arange(served.session.workspace.table.n_rows), answered)[:n]
-    began = time.perf_counter()
-    served.session.decide([{"row": int(row), "action": "label", "label": name} for row in rows]).result(600)
-    return Figure(f"{len(rows):,} labels in one step", time.perf_counter() - began, "s", len(rows) / 100_000)
 
 
 class Traffic:
@@ -270,7 +261,7 @@ def run(options: argparse.Namespace, folder: Path, playwright: Any) -> list[Figu
         rounds = [sum(r["seconds"].values()) for r in served.session.reports if r["has_model"]]
         if rounds:
             figures.append(Figure("labels → new queue, median", float(np.median(rounds)), "s", 5, len(rounds)))
-        return [*figures, bulk_figure(served, options.bulk)]
+        return figures
     finally:
         browser.close()
         served.close()
@@ -283,7 +274,6 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=1_000)
     parser.add_argument("--pause", type=float, default=0.2, help="seconds between two keys")
     parser.add_argument("--zooms", type=int, default=12)
-    parser.add_argument("--bulk", type=int, default=100_000, help="how many items get a label in one step")
     parser.add_argument("--table", type=Path, help="a table of your own instead of the sky")
     parser.add_argument("--label", help="its label column: where the classes come from")
     parser.add_argument("--classifier", default="logistic")
