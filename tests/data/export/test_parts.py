@@ -84,7 +84,7 @@ def test_an_item_stands_in_a_sample_that_gives_it_a_weight():
     assert (chosen["p"].sample, chosen["p"].weight) == ("campaign-1", 2)
     assert (chosen["q"].sample, chosen["q"].weight) == ("audit-1", 10)
     assert uniform_samples(members) == {"audit-1": True, "campaign-1": True}
-    assert reached.weight is None
+    assert Member("audit-1", "p", 0.1, reached=True).weight is None
 
 
 # ---- replay -----------------------------------------------------------------------------------------
