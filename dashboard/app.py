@@ -15,8 +15,11 @@ from .items import ItemCards
 from .page import THREADS, Page
 from .session import LabellingSession
 from .views.audit import AuditView
+from .views.bulk import BulkView
 from .views.checks import ChecksView
+from .views.classes import ClassesView
 from .views.export import ExportView
+from .views.guidelines import GuidelinesView
 from .views.history import HistoryView
 from .views.item import ItemView
 from .views.map import MapView
@@ -32,13 +35,17 @@ VIEWS: dict[str, type[Any]] = {
     "map": MapView,
     "metrics": MetricsView,
     "selection": SelectionView,
+    "bulk": BulkView,
     "history": HistoryView,
     "strategy": StrategyView,
     "audit": AuditView,
     "stop": StopView,
     "checks": ChecksView,
+    "classes": ClassesView,
+    "guidelines": GuidelinesView,
     "export": ExportView,
 }
+COMMAND_VIEWS = {"guideline": "guidelines"}  # commands that bring a view to the front
 ACCENT = "#1f4e79"
 ACCENT_ON_DARK = "#8ab4f8"
 BAR_HEIGHT = 48
@@ -76,6 +83,8 @@ class App:
         self.layout = layout
         self.page = Page(session, cards)
         self.views: dict[str, Any] = {}
+        self._tabs: list[tuple[pmui.Tabs, list[list[str]]]] = []
+        self._tab_before = 0
         self.status = Status(align="center")
         self.main = pmui.Column(sizing_mode="stretch_both", margin=0, styles={"height": MAIN_HEIGHT})
         self.shell = pmui.Page(
@@ -96,6 +105,7 @@ class App:
             session, self._show_status, "report", "round_running", "committed", "taxonomy_revision", "campaign",
             "stopping",
         )  # fmt: skip
+        self.page.react(self._follow_command, "command")
         self._is_loaded = not self.page.is_served
         self._show_phase()
         if self.page.is_served:
@@ -189,6 +199,15 @@ class App:
         self.views = {name: VIEWS[name](self.page) for name in self.layout.root.views()}
         return self._place(self.layout.root)
 
+    def _follow_command(self) -> None:
+        """Bring the view that a command is about to the front, and send it back the second time."""
+        view = COMMAND_VIEWS.get(self.page.command[0])
+        for tabs, views in self._tabs:
+            place = next((i for i, each in enumerate(views) if view in each), None)
+            if place is not None:
+                is_there = tabs.active == place
+                tabs.active, self._tab_before = (self._tab_before if is_there else place), tabs.active
+
     def _place(self, node: Node, **styles: str) -> pn.viewable.Viewable:
         """Build one node of the layout; `styles` come from the container around it."""
         style = {"min-width": "0", "min-height": "0", "overflow": "hidden", **styles}
@@ -196,7 +215,9 @@ class App:
             return pmui.Column(self.views[node.view], sizing_mode="stretch_both", margin=0, styles=style)
         if node.kind == "tabs":
             tabs = [(_title(child), self._place(child)) for child in node.children]
-            return pmui.Tabs(*tabs, sizing_mode="stretch_both", margin=0, styles=style, dynamic=True)
+            box = pmui.Tabs(*tabs, sizing_mode="stretch_both", margin=0, styles=style, dynamic=True)
+            self._tabs.append((box, [child.views() for child in node.children]))
+            return box
         total = sum(child.size for child in node.children)
         axis = "width" if node.kind == "row" else "height"
         across = "height" if node.kind == "row" else "width"

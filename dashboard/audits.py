@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.audits import FOLDER, AuditRecord, StageRecord
-from ..data.events import ItemState, LogState
+from ..data.events import LATER, ItemState, LogState
 from ..data.workspace import Workspace
 from ..strategies.audit import Answers, Rates, SealedAudit, Stage, permanent_numbers
 from .queue import SEALED, Queued
-from .reasons import AUDIT, CAMPAIGN, OPENED
+from .reasons import AUDIT, BULK, CAMPAIGN, OPENED
 
 UNJUDGED = -1
 
@@ -115,6 +115,11 @@ class Auditor:
             self.workspace.audits.add_hits(self.audit.number, texts, strategy, number)
         self._passed_over = tuple(q for q in self._passed_over if q.rank >= farthest)
 
+    def record_swept(self, item_ids: Iterable[str]) -> None:
+        """Record items that the audit is about to ask as hits of a bulk step that leaves them to it."""
+        if self.audit is not None:
+            self.workspace.audits.add_hits(self.audit.number, list(item_ids), BULK)
+
     def record_reached(self, item_ids: Iterable[str], asked_by: str = OPENED) -> None:
         """Record sealed items as hits that the user came upon by themselves, or a campaign has drawn."""
         if self.audit is not None:
@@ -159,10 +164,10 @@ def task_of(workspace: Workspace, state: LogState, audit: AuditRecord | None) ->
     if audit is None:
         return None
     sealed, hits = sealed_items(state, audit), workspace.audits.hits(audit.number)
-    place = {name: index for index, name in enumerate(workspace.taxonomy.names)}
-    answered = {item_id: item for item_id, item in sealed.items() if item.status != "skipped"}
+    place = workspace.taxonomy.places
+    answered = {item_id: item for item_id, item in sealed.items() if item.status not in LATER}
     classes = (place[str(item.label)] if item.status == "labelled" else UNJUDGED for item in answered.values())
-    skipped = [item_id for item_id, item in sealed.items() if item.status == "skipped"]
+    skipped = [item_id for item_id, item in sealed.items() if item.status in LATER]
     answers = Answers(
         rows=workspace.ids.rows(list(answered)),
         classes=np.fromiter(classes, np.int64, len(answered)),
@@ -204,20 +209,20 @@ def facts_of(workspace: Workspace, state: LogState, audit: AuditRecord | None) -
     if audit is None:
         return None
     sealed, hits = sealed_items(state, audit), workspace.audits.hits_by(audit.number)
-    by_strategy = {item_id for item_id, asked_by in hits.items() if asked_by not in (OPENED, CAMPAIGN)}
+    by_strategy = {item_id for item_id, asked_by in hits.items() if asked_by not in (OPENED, CAMPAIGN, BULK)}
     labels = {item_id: item.label for item_id, item in sealed.items()}
     statuses = [item.status for item in sealed.values()]
-    n_put_off = statuses.count("skipped")
+    n_put_off = sum(statuses.count(status) for status in LATER)
     return AuditFacts(
         sealed_since=audit.sealed_since,
         n_answered=len(statuses) - n_put_off,
         n_unjudged=len(statuses) - n_put_off - statuses.count("labelled"),
         n_put_off=n_put_off,
         n_differing=n_disagreeing(state, audit),
-        members={c: sum(label == c for label in labels.values()) for c in workspace.taxonomy.names},
+        members={c: sum(label == c for label in labels.values()) for c in workspace.taxonomy.places},
         asked_for={
             c: sum(label == c and item_id in by_strategy for item_id, label in labels.items())
-            for c in workspace.taxonomy.names
+            for c in workspace.taxonomy.places
         },
     )
 

@@ -16,6 +16,7 @@ import numpy as np
 from .. import __version__
 from ..data.campaigns import CampaignItem, CampaignRecord
 from ..data.errors import InputError
+from ..data.events import LATER
 from ..data.workspace import Workspace
 from . import certificates
 from .frozen import Drawing, Progress
@@ -169,13 +170,13 @@ class Campaigner:
         if self.record is None:
             return []
         state = self.workspace.log.state()
-        place = {name: index for index, name in enumerate(self._names)}
+        place = self.workspace.taxonomy.places
         answers = []
         for item in self.record.items:
             known = state.items.get(item.item_id)
             if known is None:
                 answers.append(OPEN)
-            elif known.status == "skipped":
+            elif known.status in LATER:
                 answers.append(PUT_OFF)
             else:
                 answers.append(place[str(known.label)] if known.status == "labelled" else UNJUDGED)

@@ -155,7 +155,8 @@ class _Checks:
 
     def _labels(self) -> list[Finding]:
         counts = np.bincount(self.classes, minlength=len(self.names))
-        return [fitness.class_counts(counts, self.names)]
+        offered = [place for place, _ in self.workspace.taxonomy.offered]
+        return [fitness.class_counts(counts[offered], [self.names[place] for place in offered])]
 
     def _duplicates(self) -> list[Finding]:
         audited = np.setdiff1d(self.audited.rows, self.rows)

@@ -363,9 +363,9 @@ def workspace_facts(workspace: Workspace) -> dict[str, Any]:
         "source": str(workspace.source),
         "items": workspace.table.n_rows,
         "ready": workspace.is_ready,
-        "labels": {c.name: state.counts.get(c.name, 0) for c in workspace.taxonomy},
+        "labels": {c.name: state.counts.get(c.name, 0) for _, c in workspace.taxonomy.shown},
         "wanted": [c.name for c in workspace.taxonomy if c.wanted],
-        "others": {status: statuses.count(status) for status in ("skipped", "unsure", "flagged")},
+        "others": {status: statuses.count(status) for status in ("skipped", "deferred", "unsure", "flagged")},
         "rounds": workspace.rounds.next_number() - 1,
         "audit": None
         if audit is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -32,6 +32,12 @@ class Page(param.Parameterized):
     selection = param.Array(default=np.empty(0, np.int64), doc="Selected rows, int64 (n_selected,).")
     selection_name = param.String(default="", doc="Where the selection comes from, in words.")
     dark = param.Boolean(default=False, doc="Whether the theme is dark.")
+    command = param.Parameter(
+        default=None, doc="(name, row or None, counter): a key that was pressed for another view than the card."
+    )
+    worklist = param.Parameter(
+        default=None, doc="(rows, words, counter): items to go through on the card before the queue."
+    )
     wanted_row = param.Parameter(default=None, doc="(row, counter): the row that the card should show.")
 
     def __init__(self, session: LabellingSession, cards: ItemCards) -> None:
@@ -47,6 +53,16 @@ class Page(param.Parameterized):
         """Show an item on the card."""
         self._opened += 1
         self.wanted_row = (int(row), self._opened)
+
+    def work_through(self, rows: Sequence[int], words: str) -> None:
+        """Show items on the card one after the other, before the queue goes on."""
+        self._opened += 1
+        self.worklist = (tuple(int(row) for row in rows), words, self._opened)
+
+    def run(self, name: str, row: int | None) -> None:
+        """Have the view that owns a command (similar, search, guideline, grid) carry it out."""
+        self._opened += 1
+        self.command = (name, row, self._opened)
 
     def hop(self, work: Callable[[], None]) -> None:
         """Run `work` with the document's lock held, from whatever thread; dropped when the page is gone."""

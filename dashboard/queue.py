@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.events import LogState
+from ..data.events import LATER, LogState
 from ..data.roundlog import QueryRecord, RoundRecord, Selection
 from ..data.workspace import Workspace
 from ..strategies.rounds import Round
@@ -47,6 +47,7 @@ class Queued:
 def queue_of(result: Round, number: int, workspace: Workspace) -> tuple[Queued, ...]:
     """The queries of a round, in the order in which they are asked."""
     taxonomy, queries = workspace.taxonomy, result.queries
+    offered = [place for place, _ in taxonomy.offered]
     wanted = [i for i, c in enumerate(taxonomy) if c.wanted]
     reasons = [
         described(reason, taxonomy.names, wanted, workspace.ids, workspace.feature_report)
@@ -56,7 +57,7 @@ def queue_of(result: Round, number: int, workspace: Workspace) -> tuple[Queued, 
     def _hints(i: int) -> dict[str, Any]:
         """What may sway the annotator: questions of the audit come without."""
         reason = reasons[i] if reasons else None
-        return {"reason": reason} | _suggestion(result.shown_probabilities[i], taxonomy.names)
+        return {"reason": reason} | _suggestion(result.shown_probabilities[i], taxonomy.names, offered)
 
     return tuple(
         Queued(
@@ -144,8 +145,8 @@ def random_queue(
 
 
 def skipped_queue(workspace: Workspace, state: LogState, number: int, n_labels: int, n: int) -> tuple[Queued, ...]:
-    """Skipped means later: at most n of the items that come back when nothing else is left."""
-    skipped = {i: item for i, item in state.items.items() if item.status == "skipped"}
+    """Skipped and deferred mean later: at most n of the items that come back when nothing else is left."""
+    skipped = {i: item for i, item in state.items.items() if item.status in LATER}
     texts = list(skipped)[:n]
     rows = workspace.ids.rows(texts)
     return tuple(
@@ -166,9 +167,10 @@ def _known(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _suggestion(probabilities: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-    """The most likely class of one item with its probability, where there is a model."""
-    if not len(probabilities) or not np.isfinite(probabilities).any():
+def _suggestion(probabilities: np.ndarray, names: Sequence[str], offered: Sequence[int]) -> dict[str, Any]:
+    """The most likely class of one item with its probability, where there is a model; of those on offer by now."""
+    known = [place for place in offered if place < len(probabilities) and math.isfinite(probabilities[place])]
+    if not known:
         return {}
-    best = int(np.nanargmax(probabilities))
+    best = max(known, key=lambda place: float(probabilities[place]))
     return {"suggested": names[best], "suggested_probability": float(probabilities[best])}

@@ -16,6 +16,8 @@ WITHOUT_HINT = frozenset({AUDIT, CAMPAIGN})  # whose questions come with nothing
 OPENED = "opened"
 SKIPPED = "skipped before"
 DUPLICATE = "duplicate"
+BULK = "bulk"
+PURITY = "purity check"
 MOST_NEIGHBOURS = 8
 
 # What an item is, where the description of its strategy says what the strategy does.
@@ -40,6 +42,7 @@ WORDS = {
     AUDIT: "Asked without a hint: only what you see counts",
     CAMPAIGN: "Audit campaign: asked without a hint, only what you see counts",
     OPENED: "Opened by you",
+    PURITY: "Drawn at random to see how pure a selection is",
     SKIPPED: "You skipped it before, and nothing else is left",
 }
 AMONG = {
@@ -52,6 +55,8 @@ NAMES = {
     OPENED: "Opened by you",
     "imported": "Labels to start from",
     DUPLICATE: "Like their twins",
+    BULK: "Labelled at once",
+    PURITY: "Purity check",
 }
 
 

@@ -16,20 +16,24 @@ from typing import Any
 import numpy as np
 import param
 
+from ..data.bulk import label_events, step_events
 from ..data.campaigns import CampaignRecord
 from ..data.errors import InputError
-from ..data.events import PROPAGATED, STEPS
+from ..data.events import CLASS_ACTIONS, LATER, PROPAGATED, STEPS
+from ..data.guidelines import Guideline
 from ..data.labels import Action, Event, LogState, new_event_id
 from ..data.roles import Roles
 from ..data.roundlog import RoundRecord
 from ..data.workspace import Workspace
 from ..strategies.rounds import Labels, RoundSettings
 from .audits import Auditor
+from .bulk import Bulker
 from .campaigns import Campaigner, Hooks
 from .distances import keep_metric
 from .queue import SEALED, Queued, queue_of, random_queue, records_of, restored, skipped_queue
-from .reasons import AUDIT, CAMPAIGN, DUPLICATE, OPENED, array_columns
+from .reasons import AUDIT, CAMPAIGN, DUPLICATE, OPENED, PURITY, array_columns
 from .stopping import StopTask, stop_task
+from .taxonomy_editing import EXTENT_SINCE, Change, TakeBack, alters_models, change_classes, suggested_anew
 from .training import labels_of
 from .twins import Twins
 from .worker import Progress, RoundResult, RoundTask, Worker, WorkerStoppedError
@@ -40,6 +44,7 @@ log = logging.getLogger(__name__)
 MIN_QUEUE = 20
 RETRAIN_EVERY = 5
 MOST_PROPAGATED = 100_000  # labels in one transaction
+LONGEST_ID = 64
 DECISIONS = (Action.LABEL, Action.SKIP, Action.UNSURE, Action.FLAG, Action.DEFER, Action.NOTE)
 
 
@@ -78,7 +83,9 @@ class LabellingSession(param.Parameterized):
         default=(), doc="Tuple of (row, class index): unlabelled items whose labelled twins agree on a class."
     )
     committed = param.Parameter(default=None, doc="The newest Commit.")
+    keys_revision = param.Integer(default=0, doc="Counts changes of the keys.")
     taxonomy_revision = param.Integer(default=0, doc="Counts changes of the classes.")
+    guideline_revision = param.Integer(default=0, doc="Counts new versions of the guidelines.")
     estimates = param.Dict(default={}, doc="The newest estimates for the pool; empty where there are none.")
     stopping = param.Dict(default={}, doc="How far the search for the wanted classes is; empty before a round.")
     campaign = param.Dict(default={}, doc="The campaign under way, see Campaigner.status; empty without one.")
@@ -95,6 +102,7 @@ class LabellingSession(param.Parameterized):
         self.auditor = Auditor(workspace)
         hooks = Hooks(lambda: self.worker, self._task, self._show_campaign, self._campaign_ended, self._complain)
         self.campaigner = Campaigner(workspace, self._writer, hooks)
+        self.bulker = Bulker(self)
         self._held_back: tuple[tuple[int, int], ...] = ()  # what the newest round says of equal items
         self._unseen = 0  # decisions that no round has seen
         self._round_again = False
@@ -203,9 +211,11 @@ class LabellingSession(param.Parameterized):
     @property
     def settings(self) -> RoundSettings:
         """The settings of the next round, with the wanted classes of the taxonomy."""
-        wanted = tuple(i for i, c in enumerate(self.workspace.taxonomy) if c.wanted)
-        stored = self.workspace.settings.get("round") or {}
-        return replace(RoundSettings.from_dict(dict(stored)), wanted=wanted, unexplained=self._unexplained)
+        taxonomy = self.workspace.taxonomy
+        wanted = tuple(i for i, c in enumerate(taxonomy) if c.wanted)
+        settings = RoundSettings.from_dict(dict(self.workspace.settings.get("round") or {}))
+        ranges = tuple(r for r in settings.prevalence if r[0] < len(taxonomy) and taxonomy[r[0]].is_learnt)
+        return replace(settings, wanted=wanted, prevalence=ranges, unexplained=self._unexplained)
 
     @property
     def _unexplained(self) -> tuple[int, ...]:
@@ -215,6 +225,11 @@ class LabellingSession(param.Parameterized):
     def retrain_every(self) -> int:
         """After how many decisions the next round starts."""
         return int(self.workspace.settings.get("retrain_every", RETRAIN_EVERY))
+
+    @property
+    def guideline(self) -> int | None:
+        """The version of the guidelines in force, None where there are none."""
+        return self.workspace.guidelines.newest
 
     def item_state(self, row: int) -> dict[str, Any]:
         """The current answer on an item as ``{"status", "label", "note"}``; empty when there is none."""
@@ -230,9 +245,9 @@ class LabellingSession(param.Parameterized):
         return self._asked_by.get(row)
 
     def found(self) -> dict[str, int]:
-        """Labels per class in the order of the taxonomy, classes without any included."""
+        """Labels per class in the order in which classes are shown, those without any included."""
         counts = self.state.counts
-        return {c.name: counts.get(c.name, 0) for c in self.workspace.taxonomy}
+        return {c.name: counts.get(c.name, 0) for _, c in self.workspace.taxonomy.shown}
 
     # ---- answers ---------------------------------------------------------------------------------
 
@@ -243,8 +258,8 @@ class LabellingSession(param.Parameterized):
         ----------
         decisions
             Each has ``event_id``, ``row``, ``action`` (label, skip, unsure, flag, defer, note), and where they
-            apply ``label`` (a class name), ``note``, ``dwell_ms``, ``input``, and ``round``: the round whose
-            queue showed the item.
+            apply ``label`` (a class name), ``note``, ``dwell_ms``, ``input``, ``suggestion_shown``, ``bulk`` (the
+            step that they are given, and undone, in), and ``round``: the round whose queue showed the item.
 
         Returns
         -------
@@ -265,6 +280,14 @@ class LabellingSession(param.Parameterized):
         """Redo what was undone last; the commit has no events when there is nothing."""
         return self._writer.submit(self._step, Action.REDO, event_id)
 
+    def undo_answer(self, target: str, event_id: str | None = None) -> Future[Commit]:
+        """Undo one answer or note, whoever gave it and whatever has been answered since.
+
+        The commit has no events when it was undone before. The future fails with `InputError` when there is
+        no such answer.
+        """
+        return self._writer.submit(self._undo_answer, target, event_id or new_event_id())
+
     def propagate_duplicates(self) -> Future[Commit]:
         """Label items like the labelled ones that have exactly their features, in one transaction.
 
@@ -272,6 +295,14 @@ class LabellingSession(param.Parameterized):
         commit has no events when there is nothing to label.
         """
         return self._writer.submit(self._propagate)
+
+    def afterwards(self, work: Callable[[], Any]) -> Future[Any]:
+        """Run `work` in the writer thread: when all that was answered so far is stored, and nothing changes."""
+        return self._writer.submit(work)
+
+    def in_turn_of_answers(self, work: Callable[[], Sequence[Event]]) -> Future[Commit]:
+        """Run `work`, which stores answers, in the writer thread, and tell the pages of them."""
+        return self._writer.submit(lambda: self._committed(work()))
 
     def _decide(self, decisions: list[dict[str, Any]]) -> Commit:
         made = [self._event(d) for d in decisions]
@@ -288,32 +319,27 @@ class LabellingSession(param.Parameterized):
         if len(batch) < 2:
             event = (labels.undo if is_undo else labels.redo)(self.annotator, event_id=new_id)
             return self._committed([] if event is None else [event])
-        now = datetime.now(UTC)
-        steps = [
-            Event(
-                new_event_id(),
-                action,
-                e.item_id,
-                self.annotator,
-                now,
-                label=e.label,
-                target=e.event_id,
-                input="key",
-            )
-            for e in (reversed(batch) if is_undo else batch)
-        ]
-        steps[0] = replace(steps[0], event_id=new_id)
-        return self._committed(labels.append(steps))
+        return self._committed(labels.append(step_events(action, batch, self.annotator, new_id)))
+
+    def _undo_answer(self, target: str, event_id: str) -> Commit:
+        if not self.state.has(target):
+            raise InputError(f"there is no answer {target[:40]!r} to undo: reload the page")
+        if self.state.is_undone(target):
+            return self._committed([])
+        answer = self.state.event(target)
+        if answer.action in CLASS_ACTIONS:
+            return Commit(tuple(self._change_classes([TakeBack(target)])), ())
+        step = step_events(Action.UNDO, [answer], self.annotator, event_id)
+        return self._committed(self.workspace.log.append(step))
 
     def _propagate(self) -> Commit:
-        pairs, now = self._agreeing()[:MOST_PROPAGATED], datetime.now(UTC)
+        pairs = self._agreeing()[:MOST_PROPAGATED]
         names = self.workspace.taxonomy.names
         texts = self.workspace.ids.texts([row for row, _ in pairs])
-        events = [
-            Event(new_event_id(), Action.LABEL, text, self.annotator, now, label=names[index], input=PROPAGATED,
-                  strategy=DUPLICATE)
-            for text, (_, index) in zip(texts, pairs, strict=True)
-        ]  # fmt: skip
+        first = Event(
+            "", Action.LABEL, "", self.annotator, datetime.now(UTC), input=PROPAGATED, strategy=DUPLICATE
+        )
+        events = label_events(first, texts, [names[index] for _, index in pairs])
         return self._committed(self.workspace.log.append(events) if events else [])
 
     def _agreeing(self) -> tuple[tuple[int, int], ...]:
@@ -324,7 +350,10 @@ class LabellingSession(param.Parameterized):
         items = self.state.items
         texts = self.workspace.ids.texts([row for row, _ in self._held_back])
         pairs = [pair for pair, text in zip(self._held_back, texts, strict=True) if text not in items]
-        return tuple(self._twins.classes(pairs, labels.rows, labels.classes))
+        offered = {place for place, _ in self.workspace.taxonomy.offered}
+        return tuple(
+            pair for pair in self._twins.classes(pairs, labels.rows, labels.classes) if pair[1] in offered
+        )
 
     def _event(self, decision: dict[str, Any]) -> Event:
         row, label = decision.get("row"), decision.get("label")
@@ -333,8 +362,10 @@ class LabellingSession(param.Parameterized):
         action = decision.get("action")
         if action not in DECISIONS:
             raise InputError(f"{action!r} is not something that can be said of an item: reload the page")
-        if action == Action.LABEL and label not in self.workspace.taxonomy.names:
-            raise InputError(f"the class {label!r} does not exist (any more): reload the page and label again")
+        if action == Action.LABEL:
+            label = self.state.classes.now(str(label))  # a page may not know yet that it was renamed
+            if label not in {c.name for _, c in self.workspace.taxonomy.offered}:
+                raise InputError(f"the class {label!r} does not exist (any more): reload the page and label again")
         item_id = self.workspace.ids.text(row)
         asked = self._asked(row, item_id, decision.get("round"))
         dwell = decision.get("dwell_ms")
@@ -349,6 +380,11 @@ class LabellingSession(param.Parameterized):
             created_at=datetime.now(UTC),
             dwell_ms=int(dwell) if isinstance(dwell, int | float) and math.isfinite(dwell) else None,
             input=str(decision.get("input") or "api"),
+            guideline=self.guideline,
+            suggestion_shown=None
+            if decision.get("suggestion_shown") is None
+            else bool(decision["suggestion_shown"]),
+            bulk=str(decision["bulk"])[:LONGEST_ID] if decision.get("bulk") else None,
             **asked,
         )
 
@@ -357,6 +393,8 @@ class LabellingSession(param.Parameterized):
 
         A page may still show an item of an earlier round than the queue's: `number` is the one it shows.
         """
+        if self.bulker.is_drawn(row):
+            return {"round": None, "strategy": PURITY, "probability": None}
         queued = self._asked_by.get(row)
         if queued is not None and number is not None:
             return {
@@ -377,7 +415,7 @@ class LabellingSession(param.Parameterized):
 
     def _committed(self, events: Sequence[Event]) -> Commit:
         """Tell the pages, and start a round when there is enough that is new."""
-        found = self.workspace.ids.rows([e.item_id for e in events]).tolist()
+        found = self.workspace.ids.rows([e.item_id for e in events if e.item_id]).tolist()
         commit = Commit(tuple(events), tuple(dict.fromkeys(found)))
         if not events:
             return commit
@@ -432,25 +470,56 @@ class LabellingSession(param.Parameterized):
         if changes:
             self.start_round()
 
-    def add_class(self, name: str) -> None:
-        """Add a class to the taxonomy.
+    def change_classes(self, changes: Sequence[Change | TakeBack]) -> Future[list[Event]]:
+        """Store changes of the classes in one transaction, and go on with the classes as they are then.
 
-        Raises
-        ------
-        InputError
-            When the name is empty or taken.
+        Returns
+        -------
+        Future
+            The events. Fails with `InputError` when a change cannot be, or would alter the campaign under way;
+            nothing is stored then.
         """
-        self.workspace.taxonomy.add(name)
-        self.workspace.save()
-        self.taxonomy_revision += 1
+        return self._writer.submit(self._change_classes, list(changes))
 
-    def set_wanted(self, names: Sequence[str]) -> None:
-        """Say which classes are the ones looked for, and start a round that looks for them."""
-        for label_class in self.workspace.taxonomy:
-            label_class.wanted = label_class.name in names
-        self.workspace.save()
+    def _change_classes(self, changes: Sequence[Change | TakeBack]) -> list[Event]:
+        stored = change_classes(self.workspace, changes, self.annotator, self.campaigner.is_under_way)
+        with self._lock:
+            self.queue = suggested_anew(self.queue, self.state.classes, self.workspace.taxonomy)
+        self.duplicates = self._agreeing()
         self.taxonomy_revision += 1
-        self.start_round()
+        self.committed = Commit((), ())  # whoever shows labels shows them anew
+        if any(alters_models(change) for change in changes):
+            self._start_round()
+        return stored
+
+    def write_guideline(self, text: str) -> Future[Guideline]:
+        """Store a new version of the guidelines; fails as `Guidelines.add` does."""
+        return self._writer.submit(self._write_guideline, text)
+
+    def _write_guideline(self, text: str) -> Guideline:
+        made = self.workspace.guidelines.add(text, self.annotator)
+        self.guideline_revision += 1
+        return made
+
+    def ask_no_more(self, rows: Sequence[int]) -> None:
+        """Take items out of the queue, which are asked otherwise."""
+        gone = set(rows)
+        with self._lock:
+            self.queue = tuple(q for q in self.queue if q.row not in gone)
+
+    def add_class(self, name: str) -> Future[list[Event]]:
+        """Add a class; fails as `change_classes` does."""
+        return self.change_classes([Change(Action.CLASS_ADD, name)])
+
+    def set_wanted(self, names: Sequence[str]) -> Future[list[Event]]:
+        """Say which classes are the ones looked for, and start a round that looks for them."""
+        return self.change_classes(
+            [
+                Change(Action.CLASS_CHANGE, c.name, {"wanted": c.name in names})
+                for _, c in self.workspace.taxonomy.offered
+                if c.wanted != (c.name in names)
+            ]
+        )
 
     def start_round(self) -> None:
         """Start a round now, or right after the one under way."""
@@ -495,8 +564,8 @@ class LabellingSession(param.Parameterized):
         return labels_of(self.state, self.workspace, self.auditor.audit)
 
     def all_labels(self) -> Labels:
-        """All labels as arrays, those that the audit has sealed included."""
-        return labels_of(self.state, self.workspace)
+        """All labels as arrays, those included that the audit has sealed or whose class is retired."""
+        return labels_of(self.state, self.workspace, retired=True)
 
     # ---- the audit -------------------------------------------------------------------------------
 
@@ -529,7 +598,8 @@ class LabellingSession(param.Parameterized):
         wanted = {i: c.name for i, c in enumerate(self.workspace.taxonomy) if c.wanted}
         audit = self.auditor.audit
         number = None if audit is None else audit.number
-        return stop_task(wanted, self.settings.target, self.reports, number)
+        since = {int(place): first for place, first in self.workspace.settings.get(EXTENT_SINCE, {}).items()}
+        return stop_task(wanted, self.settings.target, self.reports, number, since)
 
     # ---- campaigns -------------------------------------------------------------------------------
 
@@ -642,7 +712,7 @@ class LabellingSession(param.Parameterized):
         )
 
     def _is_put_off(self, row: int) -> bool:
-        return self.item_state(row).get("status") == "skipped"
+        return self.item_state(row).get("status") in LATER
 
     def _random_queue(self) -> tuple[Queued, ...]:
         """Uniformly drawn items, so that the first one is there at once."""

@@ -31,7 +31,11 @@ class StopTask:
 
 
 def stop_task(
-    wanted: Mapping[int, str], target: float, reports: Iterable[Mapping[str, Any]], audit: int | None
+    wanted: Mapping[int, str],
+    target: float,
+    reports: Iterable[Mapping[str, Any]],
+    audit: int | None,
+    since: Mapping[int, int] | None = None,
 ) -> StopTask:
     """The task, with the looks that earlier rounds have kept.
 
@@ -43,13 +47,17 @@ def stop_task(
         Of the rounds, in their order.
     audit
         The number of the audit under way.
+    since
+        By class index, the first round from which the class has its present extent: looks before were at another
+        class of that name. Others have always had it.
     """
+    since = since or {}
     history: dict[int, list[Look]] = {c: [] for c in wanted}
     n_earlier = dict.fromkeys(wanted, 0)
     for report in reports:
         kept = report.get("stopping") or {}
         for key, look in (kept.get("looks") or {}).items():
-            if int(key) in history:
+            if int(key) in history and report.get("round", 0) >= since.get(int(key), 0):
                 history[int(key)].append(Look.from_dict(look))
                 n_earlier[int(key)] += kept.get("audit") != audit
     return StopTask(dict(wanted), target, {c: tuple(looks) for c, looks in history.items()}, n_earlier)

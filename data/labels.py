@@ -6,14 +6,30 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
+from .bulk import uncollected
+from .classes import ClassTable
 from .database import METADATA, from_microseconds, make_tables, open_database, to_microseconds
 from .errors import InputError
-from .events import STATUS, STEPS, Action, Event, ItemState, LogState, Status, fold, new_event_id
+from .events import (
+    CLASS_ACTIONS,
+    STATUS,
+    STEPS,
+    Action,
+    Event,
+    ItemState,
+    LogState,
+    Status,
+    fold,
+    made,
+    new_event_id,
+)
 
 __all__ = ["Action", "Event", "ItemState", "LabelLog", "LogState", "Status", "fold", "new_event_id"]
 
@@ -42,6 +58,10 @@ EVENTS = sa.Table(
     sqlite_autoincrement=True,
 )
 FIELDS = [f.name for f in fields(Event)]
+COLUMNS = [column.name for column in EVENTS.columns]
+_values = itemgetter(*COLUMNS)
+# Given to the driver as it is: to have SQLAlchemy look at each value takes longer than to store it.
+INSERT = str(sa.insert(EVENTS).compile(dialect=sqlite.dialect()))
 
 
 class LabelLog:
@@ -93,7 +113,7 @@ class LabelLog:
             When the disk refuses; nothing is stored then.
         """
         given = [events] if isinstance(events, Event) else list(events)
-        with self._lock:
+        with self._lock, uncollected():
             state = self.state()
             if not all(state.has(event.event_id) for event in given):
                 for event in self._store(given, state):
@@ -108,9 +128,9 @@ class LabelLog:
                 for row in connection.execute(newer).mappings():
                     self._take(_from_row(row), state)
                 fresh = _resolved(given, state)
-                stored = [_numbered(event, self._newest + 1 + i) for i, event in enumerate(fresh)]
+                stored = [made(event.__dict__ | {"seq": n}) for n, event in enumerate(fresh, self._newest + 1)]
                 if stored:
-                    connection.execute(sa.insert(EVENTS), [_to_row(event) for event in stored])
+                    connection.exec_driver_sql(INSERT, [_to_row(event) for event in stored])
         except sa.exc.DBAPIError as error:
             raise OSError(f"{self.path.name} cannot be written: {error.orig}") from error
         return stored
@@ -150,12 +170,32 @@ class LabelLog:
             )
             return self.append(event)[0]
 
-    def events(self, *, newest_first: bool = False, limit: int | None = None, offset: int = 0) -> list[Event]:
-        """Events in their order, or the newest first."""
+    def events(
+        self,
+        *,
+        newest_first: bool = False,
+        limit: int | None = None,
+        offset: int = 0,
+        where: sa.ColumnElement[bool] | None = None,
+    ) -> list[Event]:
+        """Events in their order, or the newest first; `where` is a condition on the columns of `EVENTS`."""
         order = EVENTS.c.seq.desc() if newest_first else EVENTS.c.seq
         query = sa.select(EVENTS).order_by(order).limit(limit).offset(offset)
         with self._engine.connect() as connection:
-            return [_from_row(row) for row in connection.execute(query).mappings()]
+            rows = connection.execute(query if where is None else query.where(where)).mappings()
+            return [_from_row(row) for row in rows]
+
+    def count(self, where: sa.ColumnElement[bool]) -> int:
+        """How many events meet a condition on the columns of `EVENTS`."""
+        query = sa.select(sa.func.count()).select_from(EVENTS).where(where)
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def known(self, column: str) -> list[str]:
+        """The different values of a column of `EVENTS` with text, sorted."""
+        query = sa.select(EVENTS.c[column]).distinct().where(EVENTS.c[column].is_not(None))
+        with self._engine.connect() as connection:
+            return sorted(connection.execute(query).scalars())
 
     def state(self) -> LogState:
         """The fold of all events, kept up to date as they are appended."""
@@ -180,8 +220,12 @@ def _resolved(events: Iterable[Event], state: LogState) -> list[Event]:
     """The events that are not in the log yet, each once: labels told from relabels, targets checked."""
     labelled: dict[str, bool] = {}
     resolved: dict[str, Event] = {}
+    classes = _Trial(state)
     for event in events:
         if event.event_id in resolved or state.has(event.event_id):
+            continue
+        if classes.takes(event):
+            resolved[event.event_id] = event
             continue
         if event.action in STEPS and not _is_answer(event.target, state):
             raise InputError(f"there is no answer {event.target!r} to {event.action.value}: reload the page")
@@ -198,27 +242,43 @@ def _resolved(events: Iterable[Event], state: LogState) -> list[Event]:
     return list(resolved.values())
 
 
+class _Trial:
+    """Events about classes, tried one after another before any of them is stored."""
+
+    def __init__(self, state: LogState) -> None:
+        self.state = state
+        self._table: ClassTable | None = None
+
+    def takes(self, event: Event) -> bool:
+        """Whether an event is about classes; raises InputError, which says why, when it cannot be."""
+        target = str(event.target)
+        is_step = event.action in STEPS and self.state.has(target)
+        if event.action in CLASS_ACTIONS:
+            self._copy().take(event)
+        elif is_step and self.state.event(target).action in CLASS_ACTIONS:
+            self._table = self._copy().stepped(target, undone=event.action == Action.UNDO)
+        else:
+            return False
+        return True
+
+    def _copy(self) -> ClassTable:
+        if self._table is None:
+            self._table = self.state.classes.copy()
+        return self._table
+
+
 def _is_answer(event_id: str | None, state: LogState) -> bool:
     return event_id is not None and state.has(event_id) and state.event(event_id).action not in STEPS
 
 
-def _made(values: dict[str, Any]) -> Event:
-    """An event from all its fields; a tenth of the time of the constructor, for a lasso of 100,000 items."""
-    event = object.__new__(Event)
-    event.__dict__.update(values)
-    return event
-
-
-def _numbered(event: Event, seq: int) -> Event:
-    return _made(event.__dict__ | {"seq": seq})
-
-
-def _to_row(event: Event) -> dict[str, Any]:
-    return event.__dict__ | {"action": event.action.value, "created_at": to_microseconds(event.created_at)}
+def _to_row(event: Event) -> tuple[Any, ...]:
+    """An event as the table keeps it: its values in the order of the columns."""
+    moment = to_microseconds(event.created_at)
+    return _values(event.__dict__ | {"action": event.action.value, "created_at": moment})
 
 
 def _from_row(row: Any) -> Event:
     values = {name: row[name] for name in FIELDS}
     values["action"] = Action(values["action"])
     values["created_at"] = from_microseconds(values["created_at"])
-    return _made(values)
+    return made(values)

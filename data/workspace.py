@@ -16,23 +16,26 @@ from numpy.typing import NDArray
 
 from . import lock, settings_file
 from .audits import AuditLog
+from .bulks import BulkLog
 from .campaigns import CampaignLog
+from .classes import ClassTable, base_facts
 from .errors import InputError
+from .events import class_event
 from .features import FeatureReport, build_features, load_report, open_features, save_report
 from .growth import rows_before, same_rows
+from .guidelines import Guidelines
 from .identifiers import ItemIds
 from .labels import Action, Event, LabelLog, new_event_id
 from .roles import Roles, check_roles, guess_roles, item_ids, label_counts, label_texts
 from .roundlog import RoundLog
 from .settings_file import LOG_FILE, SCHEMA_VERSION, SETTINGS_FILE
 from .tables import Fingerprint, Progress, Table, fingerprint, fingerprint_matches, import_table
-from .taxonomy import Taxonomy
+from .taxonomy import MOST_CLASSES, Taxonomy
 
 LOCK_FILE = "lock.json"
 CACHE = "cache"
 SUFFIX = ".rareloop"
 LEFT_BEHIND = {CACHE, SETTINGS_FILE + ".partial"}  # by a process that was killed while it made a workspace
-MOST_CLASSES = 200
 LABEL_BLOCK = 50_000
 
 
@@ -153,7 +156,7 @@ class Workspace:
         self.roles = Roles.from_dict(content.get("roles", {}))
         self.infinite = str(content.get("infinite", "error"))
         self.images_root = Path(content.get("images_root") or self.source.parent)
-        self.taxonomy = Taxonomy.from_list(content.get("classes", []))
+        self._listed = Taxonomy.from_list(content.get("classes", []))
         self.settings: dict[str, Any] = dict(content.get("settings", {}))
 
     @property
@@ -251,8 +254,47 @@ class Workspace:
         if len(taxonomy) < 2:
             raise InputError("labelling needs at least two classes: name the rare one, and one for all others")
         self._drop_caches()  # first: features of other roles would be taken for these after a crash
-        self.roles, self.taxonomy, self.infinite, self.is_confirmed = roles, taxonomy, infinite, True
+        self.roles, self.infinite, self.is_confirmed = roles, infinite, True
+        self._take_classes(taxonomy)
         self.save()
+
+    def _take_classes(self, taxonomy: Taxonomy) -> None:
+        """Take the classes of the settings; where the log knows them already, what is new to it is added."""
+        known = self.taxonomy
+        if known is self._listed:
+            self._listed = taxonomy
+            return
+        added = [c for c in taxonomy if c.name not in known.places]
+        now = datetime.now(UTC)
+        self.log.append([class_event(Action.CLASS_ADD, c.name, "table", now, {"wanted": c.wanted}) for c in added])
+
+    def class_table(self) -> ClassTable:
+        """The classes as the log tells them, or would after the first change; a copy."""
+        table = self.log.state().classes.copy()
+        for event in () if table.has_events else self._first_class_events():
+            table.take(event)
+        return table
+
+    def _first_class_events(self) -> list[Event]:
+        return [
+            class_event(Action.CLASS_ADD, c.name, "settings", self.created_at, base_facts(self._listed, place))
+            for place, c in enumerate(self._listed)
+        ]
+
+    def change_classes(self, events: Sequence[Event]) -> list[Event]:
+        """Store events about classes in one transaction; before the first ones come those for the classes so far.
+
+        Raises
+        ------
+        InputError
+            When a change cannot be; nothing is stored then.
+        OSError
+            When the disk refuses.
+        """
+        first = [] if self.log.state().classes.has_events else self._first_class_events()
+        stored = self.log.append([*first, *events])[len(first) :]
+        self.save()
+        return stored
 
     def unconfirm(self) -> None:
         """Ask for the roles again, after they turned out not to work."""
@@ -319,6 +361,15 @@ class Workspace:
         texts: list[str | None] = label_texts(self.table, self.roles.label).to_pylist()
         return texts
 
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The classes: as the log tells them, or as the settings list them where it tells nothing of classes."""
+        if "log" in self.__dict__ or (self.folder / LOG_FILE).exists():
+            classes = self.log.state().classes
+            if classes.has_events:
+                return classes.taxonomy
+        return self._listed
+
     # ---- what it holds ---------------------------------------------------------------------------
 
     @cached_property
@@ -366,6 +417,16 @@ class Workspace:
         """The campaign log."""
         return CampaignLog(self.folder / LOG_FILE)
 
+    @cached_property
+    def guidelines(self) -> Guidelines:
+        """The labelling guidelines, in versions."""
+        return Guidelines(self.folder)
+
+    @cached_property
+    def bulks(self) -> BulkLog:
+        """The bulk log."""
+        return BulkLog(self.folder / LOG_FILE)
+
     @property
     def _table_file(self) -> Path:
         return self.folder / CACHE / "table.arrow"
@@ -405,7 +466,7 @@ class Workspace:
 
     def close(self) -> None:
         """Close the log and give the lock back."""
-        for name in ("log", "rounds", "audits", "campaigns"):
+        for name in ("log", "rounds", "audits", "campaigns", "bulks"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
         self.release()

@@ -22,3 +22,7 @@ const isTyping = (node) => node instanceof Element && (node.isContentEditable ||
   TYPING_ROLES.has(node.getAttribute('role')))
 const activates = (node) => node instanceof Element &&
   (['BUTTON', 'A', 'SUMMARY', 'INPUT'].includes(node.tagName) || ['button', 'tab', 'link', 'checkbox'].includes(node.getAttribute('role')))
+// Where the arrow keys have a meaning of their own: tabs, lists, maps that take the focus, and what scrolls.
+const ARROW_ROLES = new Set(['tab', 'radio', 'row', 'gridcell', 'grid', 'tree', 'treeitem'])
+const movesByArrows = (node) => node instanceof Element &&
+  (ARROW_ROLES.has(node.getAttribute('role')) || node.scrollWidth > node.clientWidth + 1 || node.tagName === 'INPUT')

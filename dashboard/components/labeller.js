@@ -4,6 +4,16 @@
 // An answer stays in localStorage until the server says that it is on disk, and is sent again until then.
 
 const PRELOADED_IMAGES = 25
+const ACTIONS = [ // command, button, what it does
+  ['skip', 'Skip', 'Not now: the item comes back when nothing else is left'],
+  ['defer', 'Defer', 'Put aside for a second look: the history lists it, and it comes back when nothing else is left'],
+  ['unsure', 'Unsure', 'Looked at it, cannot say'],
+  ['flag', 'Flag', 'The item is bad data'],
+  ['note', 'Note', 'Write a note on this item'],
+  ['undo', 'Undo', 'Undo the newest answer'],
+  ['redo', 'Redo', 'Redo what was undone'],
+  ['sheet', 'Keys', 'Show all keys, and change them'],
+]
 
 class Surface {
   constructor(model) {
@@ -11,6 +21,7 @@ class Surface {
     this.outbox = new Outbox(model.storage)
     this.items = new Map() // row → card content
     this.queue = []
+    this.ahead = [] // what the user goes through before the queue
     this.current = null
     this.shownAt = performance.now()
     this.nLabels = 0
@@ -38,57 +49,47 @@ class Surface {
     this.classes = element('div', {class: 'classes', role: 'group', 'aria-label': 'Classes'})
     this.suggestion = element('p', {class: 'suggestion', 'data-testid': 'suggestion'})
     this.actions = element('div', {class: 'actions', role: 'group', 'aria-label': 'Other answers'},
-      this.action('Skip', 'space', 'Later: the item comes back when nothing else is left', () => this.decide('skip')),
-      this.action('Unsure', 'u', 'Looked at it, cannot say', () => this.decide('unsure')),
-      this.action('Flag', 'f', 'The item is bad data', () => this.decide('flag')),
-      this.action('Note', 'n', 'Write a note on this item', () => this.writeNote()),
-      this.action('Undo', 'z', 'Undo the newest answer', () => this.step('undo')),
-      this.action('Redo', 'Z', 'Redo what was undone', () => this.step('redo')),
-      this.action('Keys', '?', 'Show all keys', () => this.sheet.showModal()))
-    this.sheet = this.keySheet()
+      ...ACTIONS.map(([command, name, title]) => this.action(command, name, title)))
+    this.keys = new Keys(this, this.commands())
     this.noteText = element('textarea', {rows: '4', 'aria-label': 'Note', maxlength: '2000'})
-    this.noteDialog = this.dialog('Note on this item', this.noteText, 'Save note', () => this.saveNote())
+    this.noteDialog = this.dialog('Note on this item', this.noteText, [element('button', {type: 'button', class: 'primary',
+      text: 'Save note', onclick: () => { this.saveNote(); this.noteDialog.close() }})], 'Cancel')
     this.root = element('section', {class: 'surface', 'aria-label': 'Labelling'},
       this.banner,
       element('header', {}, this.heading, this.badge),
       this.notice, this.card.why, this.answer, this.card.body, this.suggestion, this.classes, this.actions,
-      this.live, this.sheet, this.noteDialog)
+      this.live, this.keys.sheet, this.keys.change, this.noteDialog)
   }
 
-  action(name, key, title, run) {
+  action(command, name, title) {
+    const run = this.commands()[command]
     return element('button', {type: 'button', title, onclick: (event) => { event.currentTarget.blur(); run() }},
-      element('span', {text: name}), element('kbd', {text: key}))
+      element('span', {text: name}), element('kbd', {'data-command': command}))
   }
 
-  dialog(title, content, confirmText, confirm) {
-    const dialog = element('dialog', {'aria-label': title},
-      element('h3', {text: title}), content,
-      element('div', {class: 'dialog-buttons'},
-        confirmText ? element('button', {type: 'button', class: 'primary', text: confirmText,
-          onclick: () => { confirm(); dialog.close() }}) : null,
-        element('button', {type: 'button', text: confirmText ? 'Cancel' : 'Close', onclick: () => dialog.close()})))
+  dialog(title, content, buttons, closing = 'Close') {
+    const dialog = element('dialog', {'aria-label': title})
+    dialog.append(element('h3', {text: title}), content, element('div', {class: 'dialog-buttons'}, ...buttons,
+      element('button', {type: 'button', text: closing, onclick: () => dialog.close()})))
     return dialog
-  }
-
-  keySheet() {
-    const rows = [['space', 'skip: later'], ['u', 'unsure: looked, cannot say'], ['f', 'flag: bad data'],
-      ['Enter', 'accept the suggestion'], ['n', 'note'], ['w', 'why this item: show more, or less'], ['z', 'undo'], ['Shift z', 'redo'], ['?', 'this sheet'],
-      ['Esc', 'close a dialog']]
-    this.sheetClasses = element('tbody')
-    const table = element('table', {}, this.sheetClasses, element('tbody', {}, ...rows.map(([key, what]) => this.keyRow(key, what))))
-    return this.dialog('Keys', table)
-  }
-
-  keyRow(key, what) {
-    return element('tr', {}, element('th', {scope: 'row'}, element('kbd', {text: key})), element('td', {text: what}))
   }
 
   // ---- painting -------------------------------------------------------------------------------
 
   paint() {
+    this.paintKeys()
     this.paintClasses()
     this.paintItem()
     this.paintStatus()
+  }
+
+  paintKeys() {
+    for (const node of this.root.querySelectorAll('kbd[data-command]')) {
+      const key = this.keys.keyOf(node.dataset.command)
+      node.textContent = keySign(key)
+      node.hidden = !key
+    }
+    this.keys.paint()
   }
 
   paintClasses() {
@@ -99,10 +100,9 @@ class Surface {
       element('span', {class: 'swatch', 'aria-hidden': 'true', text: cls.shape}),
       element('span', {class: 'name', text: cls.name}),
       element('span', {class: 'count', text: '', 'data-count': cls.name}),
-      cls.key ? element('kbd', {text: cls.key}) : null))
+      cls.key ? element('kbd', {text: keySign(cls.key)}) : null))
     this.classes.replaceChildren(...buttons)
-    this.sheetClasses.replaceChildren(...this.model.classes.filter((cls) => cls.key)
-      .map((cls) => this.keyRow(cls.key, cls.name)))
+    this.keys.paint()
     this.paintCounts()
     this.paintAnswer()
   }
@@ -128,7 +128,8 @@ class Surface {
     }
     this.heading.textContent = item.id
     const likely = entry.suggested ? `Most likely ${entry.suggested} (${entry.suggested_probability.toFixed(2)})` : ''
-    this.suggestion.replaceChildren(...(likely ? [likely + ' ', element('kbd', {text: 'Enter'}), ' accepts'] : []))
+    const accept = this.keys.keyOf('accept')
+    this.suggestion.replaceChildren(...(likely && accept ? [likely + ' ', element('kbd', {text: keySign(accept)}), ' accepts'] : [likely]))
     this.paintBadge()
     this.paintAnswer()
   }
@@ -142,7 +143,7 @@ class Surface {
 
   paintBadge() {
     const entry = this.current
-    if (!entry || entry.round == null) { this.badge.textContent = entry ? 'opened by you' : ''; return }
+    if (!entry || entry.round == null) { this.badge.textContent = entry ? entry.badge || 'opened by you' : ''; return }
     const ago = Math.max(0, this.nLabels + this.outbox.size - entry.n_labels)
     const age = ago === 0 ? 'now' : `${ago} label${ago === 1 ? '' : 's'} ago`
     this.badge.textContent = entry.round === 0 ? 'first look' : `round ${entry.round} · ${age}`
@@ -179,7 +180,7 @@ class Surface {
     if (message.counts) { this.counts = message.counts; this.nLabels = message.n_labels; this.paintCounts() }
     if (message.n_duplicates != null) { this.nDuplicates = message.n_duplicates; this.paintNotice() }
     const handle = {queue: () => this.takeQueue(message), saved: () => this.acknowledge(message),
-      refused: () => this.refused(message), show: () => this.show(message.entry), gone: () => this.drop(message.rows)}[message.type]
+      ahead: () => this.takeAhead(message), back: () => this.backToQueue(), key_set: () => this.keys.answered(message), refused: () => this.refused(message), show: () => this.show(message.entry), gone: () => this.drop(message.rows)}[message.type]
     if (handle) handle()
   }
 
@@ -188,6 +189,7 @@ class Surface {
     const moved = this.campaign !== undefined && campaign !== this.campaign && this.current?.round != null
     this.campaign = campaign
     const busy = this.outbox.rows
+    for (const entry of this.ahead) busy.add(entry.row)
     if (this.current && !moved) busy.add(this.current.row)
     this.queue = queue.filter((entry) => !busy.has(entry.row))
     this.preload()
@@ -196,7 +198,7 @@ class Surface {
   }
 
   advance() {
-    this.current = this.queue.shift() || null
+    this.current = this.ahead.shift() || this.queue.shift() || null
     this.shownAt = performance.now()
     this.paintItem()
     this.preload()
@@ -217,9 +219,25 @@ class Surface {
     this.tell({type: 'current', row: entry.row})
   }
 
+  takeAhead({entries}) {
+    const before = this.current
+    if (before && !(before.state && before.state.status)) this.queue.unshift(before)
+    const rows = new Set(entries.map((entry) => entry.row))
+    this.queue = this.queue.filter((entry) => !rows.has(entry.row))
+    this.ahead = entries
+    this.next()
+  }
+
+  walk(back) { this.tell({type: 'walk', back, row: this.current ? this.current.row : null}) }
+
+  backToQueue() {
+    if (this.current?.state?.status) this.next()
+  }
+
   drop(rows) {
     const gone = new Set(rows)
     this.queue = this.queue.filter((entry) => !gone.has(entry.row))
+    this.ahead = this.ahead.filter((entry) => !gone.has(entry.row))
     if (this.current && gone.has(this.current.row)) this.next()
   }
 
@@ -248,6 +266,17 @@ class Surface {
     this.paintStatus()
   }
 
+  // Answers that another view gives, in one step each: they are as durable as those of the card.
+  takeOver(event) {
+    event.preventDefault()
+    const {decisions} = event.detail
+    this.refusal = ''
+    for (const decision of decisions) this.outbox.add(decision)
+    this.tell({type: 'decide', decisions})
+    this.drop(decisions.filter((decision) => decision.action !== 'note').map((decision) => decision.row))
+    this.paintStatus()
+  }
+
   accept() {
     if (this.current && this.current.suggested) this.decide('label', this.current.suggested)
   }
@@ -267,12 +296,14 @@ class Surface {
     for (const eventId of eventIds) this.outbox.remove(eventId)
     this.refusal = ''
     this.live.textContent = say || 'saved'
+    window.dispatchEvent(new CustomEvent('rareloop:saved', {detail: {eventIds}}))
     this.paintStatus()
   }
 
   refused({event_ids: eventIds, message, retry}) {
     if (!retry) for (const eventId of eventIds) this.outbox.remove(eventId)
     this.refusal = message
+    if (!retry) window.dispatchEvent(new CustomEvent('rareloop:refused', {detail: {eventIds, message}}))
     this.paintStatus()
   }
 
@@ -288,39 +319,36 @@ class Surface {
 
   // ---- keys -----------------------------------------------------------------------------------
 
-  onKey(event) {
-    if (event.repeat || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return
-    if (this.sheet.open || this.noteDialog.open) return
-    const target = event.composedPath()[0]
-    if (isTyping(target)) return
-    const cls = this.model.classes.find((candidate) => candidate.key === event.key)
-    const run = cls ? () => this.decide('label', cls.name) : this.commands()[event.key]
-    if (!run || (activates(target) && (event.key === ' ' || event.key === 'Enter'))) return
-    event.preventDefault()
-    run()
-  }
-
   commands() {
-    return {' ': () => this.decide('skip'), u: () => this.decide('unsure'), f: () => this.decide('flag'),
-      Enter: () => this.accept(), n: () => this.writeNote(),
-      w: () => this.card.toggleWhy(), z: () => this.step('undo'), Z: () => this.step('redo'),
-      '?': () => this.sheet.showModal()}
+    const tell = (command) => () => this.tell({type: 'key', command, row: this.current ? this.current.row : null})
+    return {skip: () => this.decide('skip'), defer: () => this.decide('defer'), unsure: () => this.decide('unsure'),
+      flag: () => this.decide('flag'), accept: () => this.accept(), note: () => this.writeNote(),
+      why: () => this.card.toggleWhy(), undo: () => this.step('undo'), redo: () => this.step('redo'),
+      back: () => this.walk(true), forward: () => this.walk(false), similar: tell('similar'), search: tell('search'),
+      guideline: tell('guideline'), grid: tell('grid'), sheet: () => this.keys.sheet.showModal()}
   }
 }
 
 export function render({model}) {
   const surface = new Surface(model)
   const host = element('div', {class: 'host'}, surface.root)
-  const onKey = (event) => surface.onKey(event)
+  const onKey = (event) => surface.keys.onKey(event)
+  const onDecide = (event) => surface.takeOver(event)
   window.addEventListener('keydown', onKey)
+  window.addEventListener('rareloop:decide', onDecide)
   const timer = setInterval(() => surface.tick(), 500)
   const paintTheme = () => host.classList.toggle('dark', model.dark)
   paintTheme()
   model.on('dark', paintTheme)
   model.on('classes', () => surface.paintClasses())
+  model.on('commands', () => { surface.paintKeys(); surface.paintItem() })
   model.on('exhausted', () => { if (!surface.current) surface.paintItem() })
   model.on('msg:custom', (message) => surface.receive(message))
-  model.on('remove', () => { window.removeEventListener('keydown', onKey); clearInterval(timer) })
+  model.on('remove', () => {
+    window.removeEventListener('keydown', onKey)
+    window.removeEventListener('rareloop:decide', onDecide)
+    clearInterval(timer)
+  })
   surface.tell({type: 'hello', decisions: surface.outbox.decisions})
   return host
 }

@@ -51,3 +51,7 @@ class Outbox {
     return due.map((entry) => entry.decision)
   }
 }
+
+// Hands answers to the labelling surface, which keeps them until they are stored; false when the page has none.
+const handOver = (decisions) =>
+  !window.dispatchEvent(new CustomEvent('rareloop:decide', {cancelable: true, detail: {decisions}}))

@@ -174,7 +174,7 @@ class AuditView(pn.viewable.Viewer):
     def _table(self, facts: AuditFacts) -> str:
         if not facts.n_answered:
             return ""
-        classes = sorted(enumerate(self.session.workspace.taxonomy), key=lambda entry: not entry[1].wanted)
+        classes = sorted(self.session.workspace.taxonomy.shown, key=lambda entry: not entry[1].wanted)
         rows = [
             "<tr><th scope='row' style='text-align:left;font-weight:500'><span aria-hidden='true' "
             f"style='color:{escape(c.colour)}'>{mark(place).character}</span> {escape(c.name)}"

@@ -74,7 +74,7 @@ AT_K = {"precision_at_k": "precision", "recall_at_k": "recall"}
 
 def looks(taxonomy: Any) -> list[Look]:
     """The classes as they are shown, those that are looked for first."""
-    every = [Look(i, c.name, c.colour, bool(c.wanted)) for i, c in enumerate(taxonomy)]
+    every = [Look(i, c.name, c.colour, bool(c.wanted)) for i, c in taxonomy.shown if c.is_learnt]
     return sorted(every, key=lambda look: not look.wanted)
 
 

@@ -1,23 +1,26 @@
-"""What was answered, newest first; undo, redo, and opening an item again."""
+"""What was answered, newest first: filtered, changed in place, undone one by one, and gone through again."""
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import Any
 
-import pandas as pd
 import panel as pn
-import panel_material_ui as pmui
 
+from ...data.events import CLASS_ACTIONS, STATUS, Event, LogState
+from ..components.history import HistoryList
+from ..history import Query, events_of, in_force, standing_of
 from ..page import Page
+from ..reasons import plain_name
 from ..session import Commit, LabellingSession
-from .marks import COMPACT_TABLE, SMALL
+from ..taxonomy_editing import words
+from .item import class_list
 
-MOST_LISTED = 500
-COLUMNS = ["item", "answer", "when (UTC)", "by", "round", "strategy", "seconds", "note"]
+MOST_LINES = 200
 
 
 class HistoryView(pn.viewable.Viewer):
-    """The newest events of the label log; a click opens the item so that its answer can be changed."""
+    """The label log as a list; every change of an answer is a further event of it."""
 
     title = "History"
 
@@ -25,62 +28,102 @@ class HistoryView(pn.viewable.Viewer):
         super().__init__()
         self.page = page
         self.session: LabellingSession = page.session
-        self.undo = pmui.Button(label="Undo (z)", size="small", variant="outlined")
-        self.redo = pmui.Button(label="Redo (Z)", size="small", variant="outlined")
-        self.undo.on_click(lambda _: page.deliver(self.session.undo(), self._stepped))
-        self.redo.on_click(lambda _: page.deliver(self.session.redo(), self._stepped))
-        self.note = pn.pane.HTML("", margin=(8, 10), sizing_mode="stretch_width", styles=SMALL)
-        self.table = pn.widgets.Tabulator(
-            pd.DataFrame(columns=COLUMNS),
-            disabled=True,
-            show_index=False,
-            pagination="remote",
-            page_size=50,
-            layout="fit_data_stretch",
-            sizing_mode="stretch_both",
-            min_height=120,
-            theme="simple",
-            stylesheets=[COMPACT_TABLE],
-        )
-        self.table.on_click(self._clicked)
-        page.watch(self.session, self._load, "committed")
-        self._load()
+        self.list = HistoryList(self._on_message, dark=page.dark, sizing_mode="stretch_both", min_height=120)
+        page.react(lambda: setattr(self.list, "dark", page.dark), "dark")
+        page.watch(self.session, lambda: self.list.send({"type": "changed"}), "committed", "taxonomy_revision")
 
     def __panel__(self) -> pn.viewable.Viewable:
-        buttons = pmui.Row(self.undo, self.redo, self.note, sizing_mode="stretch_width")
-        return pmui.Column(buttons, self.table, sizing_mode="stretch_both")
+        return self.list
 
-    def _load(self) -> None:
-        self.page.in_background(self._frame, self._take)
+    def _on_message(self, message: dict[str, Any]) -> None:
+        kind, row = message.get("type"), message.get("row")
+        query = Query.from_dict(message.get("query") or {})
+        if kind == "load":
+            self._load(query, message)
+        elif kind == "undo":
+            self._step(self.session.undo())
+        elif kind == "redo":
+            self._step(self.session.redo())
+        elif kind == "undo_one":
+            self.page.deliver(self.session.undo_answer(str(message.get("target"))), lambda commit: None)
+        elif kind == "decide":
+            self.page.deliver(self.session.decide([message.get("decision") or {}]), lambda commit: None)
+        elif kind == "open" and isinstance(row, int) and row >= 0:
+            self.page.open(row)
+        elif kind == "work":
+            self.page.in_background(lambda: self._rows(query), self._work_through)
 
-    def _take(self, frame: pd.DataFrame) -> None:
-        self.table.value = frame
-        state = self.session.state
-        self.undo.disabled = state.undoable(self.session.annotator) is None
-        self.redo.disabled = state.redoable(self.session.annotator) is None
-        self.note.object = "Click a line to open its item and change the answer; undone answers stay in the log."
+    def _load(self, query: Query, message: dict[str, Any]) -> None:
+        offset = max(0, int(message.get("offset") or 0))
+        limit = min(MOST_LINES, max(1, int(message.get("limit") or MOST_LINES)))
+        facts = {"type": "lines", "number": message.get("number")}
+        self.page.in_background(
+            lambda: self._listed(query, offset, limit), lambda listed: self.list.send(facts | listed)
+        )
 
-    def _frame(self) -> pd.DataFrame:
-        events = self.session.workspace.log.events(newest_first=True, limit=MOST_LISTED)
-        lines = [
-            (
-                event.item_id,
-                event.label or event.action.value,
-                event.created_at.strftime("%Y-%m-%d %H:%M:%S"),
-                event.annotator,
-                "" if event.round is None else str(event.round),
-                event.strategy or "",
-                "" if event.dwell_ms is None else f"{event.dwell_ms / 1000:.1f}",
-                event.note or "",
-            )
-            for event in events
-        ]
-        return pd.DataFrame(lines, columns=COLUMNS)
+    def _listed(self, query: Query, offset: int, limit: int) -> dict[str, Any]:
+        """One page of lines, and what there is to choose from."""
+        workspace, state = self.session.workspace, self.session.state
+        events, total = events_of(workspace, query, offset, limit)
+        if not events and total:  # answers have gone from the list meanwhile
+            offset = (total - 1) // limit * limit
+            events, total = events_of(workspace, query, offset, limit)
+        rows = workspace.ids.find([event.item_id for event in events])
+        return {
+            "lines": [line_of(event, int(row), state) for event, row in zip(events, rows, strict=True)],
+            "total": total,
+            "offset": offset,
+            "classes": class_list(self.session),
+            "annotators": workspace.log.known("annotator"),
+            "strategies": [[name, plain_name(name)] for name in workspace.log.known("strategy")],
+            "undoable": state.undoable(self.session.annotator) is not None,
+            "redoable": state.redoable(self.session.annotator) is not None,
+        }
 
-    def _stepped(self, commit: Commit) -> None:
-        if len(commit.rows) == 1:
-            self.page.open(commit.rows[0])
+    def _rows(self, query: Query) -> list[int]:
+        """The rows of the answers in force that a query lists, the one given first before others."""
+        texts = [event.item_id for event in reversed(in_force(self.session.state, query))]
+        return [int(row) for row in self.session.workspace.ids.find(texts) if row >= 0]
 
-    def _clicked(self, event: Any) -> None:
-        item_id = str(self.table.value["item"].iloc[event.row])
-        self.page.open(self.session.workspace.ids.row(item_id))
+    def _work_through(self, rows: list[int]) -> None:
+        if rows:
+            self.page.work_through(rows, "deferred items")
+
+    def _step(self, future: Future[Commit]) -> None:
+        def open_it(commit: Commit) -> None:
+            if len(commit.rows) == 1:
+                self.page.open(commit.rows[0])
+
+        self.page.deliver(future, open_it)
+
+
+def line_of(event: Event, row: int, state: LogState) -> dict[str, Any]:
+    """An event as the browser lists it; a class by its name of now, with that of then where it was another."""
+    is_label = STATUS.get(event.action) == "labelled"
+    return {
+        "event_id": event.event_id,
+        "row": row,
+        "item": event.item_id,
+        "action": event.action.value,
+        "label": state.class_of(event) if is_label else event.label,
+        "is_label": is_label,
+        "answer": _answer(event, state) if is_label else _other(event),
+        "now": standing_of(event, state),
+        "when": event.created_at.strftime("%Y-%m-%d %H:%M:%S"),
+        "by": event.annotator,
+        "strategy": plain_name(event.strategy) if event.strategy else "",
+        "seconds": "" if event.dwell_ms is None else f"{event.dwell_ms / 1000:.1f}",
+        "note": (event.note if event.item_id else "") or "",
+        "item_note": state.notes.get(event.item_id, ""),
+    }
+
+
+def _answer(event: Event, state: LogState) -> str:
+    now = state.class_of(event) or ""
+    return now if now == event.label else f"{now} (then {event.label})"
+
+
+def _other(event: Event) -> str:
+    if event.action in CLASS_ACTIONS:
+        return f"class {words(event)}"
+    return f"{event.action.value} {event.label or ''}"

@@ -10,8 +10,10 @@ from typing import Any
 import panel as pn
 
 from ...data.errors import InputError
-from ...data.events import Action
+from ...data.events import LATER, STATUS
 from ..components.labeller import Labeller
+from ..history import answer_beside
+from ..keys import command_list, reset_keys, set_class_key, set_command_key
 from ..page import Page
 from ..queue import Queued
 from ..reasons import CAMPAIGN, OPENED, WITHOUT_HINT, in_words, plain_name
@@ -19,6 +21,7 @@ from ..session import Commit, LabellingSession
 from .marks import mark
 
 MOST_SPOKEN = 3
+MOST_AHEAD = 200  # of a worklist, at once
 
 
 class ItemView(pn.viewable.Viewer):
@@ -41,16 +44,18 @@ class ItemView(pn.viewable.Viewer):
             self._on_message,
             storage=hashlib.sha256(str(self.session.workspace.folder.resolve()).encode()).hexdigest()[:16],
             classes=class_list(self.session),
+            commands=command_list(self.session.workspace),
             dark=page.dark,
             sizing_mode="stretch_both",
             min_height=320,
         )
         page.react(lambda: setattr(self.labeller, "dark", page.dark), "dark")
         page.react(lambda: self._show(page.wanted_row[0]), "wanted_row")
+        page.react(self._send_worklist, "worklist")
         page.watch(self.session, self._send_queue, "queue")
         page.watch(self.session, self._on_commit, "committed")
         page.watch(self.session, lambda: self.labeller.send(self._progress() | {"type": "progress"}), "duplicates")
-        page.watch(self.session, self._on_taxonomy, "taxonomy_revision")
+        page.watch(self.session, self._on_taxonomy, "taxonomy_revision", "keys_revision")
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.labeller
@@ -82,8 +87,21 @@ class ItemView(pn.viewable.Viewer):
             }
         )
 
+    def _send_worklist(self) -> None:
+        """Put items before the queue, each with its answer so far."""
+        rows, words, _ = self.page.worklist
+        first = rows[:MOST_AHEAD]
+        entries = [
+            {"row": row, "reason": in_words(OPENED), "state": self.session.item_state(row),
+             "badge": f"{words}: {place:,} of {len(rows):,}"}
+            for place, row in enumerate(first, 1)
+        ]  # fmt: skip
+        cards = [self.page.cards.card(row) for row in first]
+        self.labeller.send({"type": "ahead", "entries": entries, "items": cards})
+
     def _entries(self, queue: Sequence[Queued]) -> list[dict[str, Any]]:
         near = [neighbours_of(queued) for queued in queue]
+        classes = self.session.state.classes
         rows = iter(self.session.workspace.ids.find([item_id for each in near for _, item_id, _ in each]))
         return [
             {
@@ -97,7 +115,7 @@ class ItemView(pn.viewable.Viewer):
                 else facts(queued)
                 | {
                     "neighbours": [
-                        {"class": name, "id": item_id, "row": int(next(rows)), "distance": distance}
+                        {"class": classes.now(name), "id": item_id, "row": int(next(rows)), "distance": distance}
                         for name, item_id, distance in each
                     ]
                 },
@@ -115,7 +133,7 @@ class ItemView(pn.viewable.Viewer):
         }
 
     def _on_taxonomy(self) -> None:
-        self.labeller.classes = class_list(self.session)
+        self.labeller.param.update(classes=class_list(self.session), commands=command_list(self.session.workspace))
 
     def _on_commit(self) -> None:
         commit: Commit = self.session.committed
@@ -139,6 +157,13 @@ class ItemView(pn.viewable.Viewer):
                 self._set_current(message["current"])
         elif kind == "open" and isinstance(message.get("row"), int):
             self.page.open(message["row"])
+        elif kind == "walk":
+            self._walk(message.get("row"), back=bool(message.get("back")))
+        elif kind == "key":
+            row = message.get("row")
+            self.page.run(str(message.get("command")), row if isinstance(row, int) else None)
+        elif kind in ("set_key", "reset_keys"):
+            self.page.hop(lambda: self._set_key(message))
         elif kind == "propagate":
             self.page.deliver(self.session.propagate_duplicates(), self._propagated)
         elif kind in ("undo", "redo"):
@@ -150,12 +175,43 @@ class ItemView(pn.viewable.Viewer):
     def _set_current(self, row: Any) -> None:
         self.page.current = row if isinstance(row, int) else None
 
+    def _walk(self, row: Any, *, back: bool) -> None:
+        """Show the answer before that of the card's item, or the one after; behind the newest is the queue."""
+        at = row if isinstance(row, int) else None
+
+        def show(found: int | None) -> None:
+            if found is not None:
+                self._show(found)
+            elif back:
+                self.page.tell("There is no earlier answer of yours.")
+            else:
+                self.labeller.send({"type": "back"})
+
+        self.page.deliver(self.session.afterwards(lambda: answer_beside(self.session, at, back=back)), show)
+
+    def _set_key(self, message: dict[str, Any]) -> None:
+        workspace, problem = self.session.workspace, ""
+        try:
+            if message["type"] == "reset_keys":
+                reset_keys(workspace)
+            else:
+                change = set_class_key if message.get("kind") == "class" else set_command_key
+                change(workspace, str(message.get("name")), str(message.get("key")))
+        except (InputError, OSError) as error:
+            problem = str(error)
+        self.session.keys_revision += 1
+        self.labeller.send({"type": "key_set", "problem": problem})
+
     def _decide(self, decisions: list[dict[str, Any]]) -> None:
-        """Each answer is stored by itself: one that is refused must not hold back the others."""
+        """Each answer is stored by itself, or with its step: one that is refused must not hold back others."""
+        steps: dict[str, list[dict[str, Any]]] = {}
         for decision in decisions:
             event_id = str(decision.get("event_id"))
             self._mine.add(event_id)
-            self._when_done(self.session.decide([decision]), [event_id], lambda commit: None)
+            steps.setdefault(str(decision.get("bulk") or event_id), []).append(decision)
+        for step in steps.values():
+            event_ids = [str(decision.get("event_id")) for decision in step]
+            self._when_done(self.session.decide(step), event_ids, lambda commit: None)
 
     def _when_done(self, future: Future[Commit], event_ids: list[str], then: Any) -> None:
         def done(finished: Future[Commit]) -> None:
@@ -169,7 +225,7 @@ class ItemView(pn.viewable.Viewer):
             say = _spoken(finished.result())
             self.labeller.send(self._progress() | {"type": "saved", "event_ids": event_ids, "say": say})
             then(finished.result())
-            if self.session.campaign and any(e.action == Action.SKIP for e in finished.result().events):
+            if self.session.campaign and any(STATUS.get(e.action) in LATER for e in finished.result().events):
                 self._send_queue()  # the only question that is left may be the one that was put off
             return
         final = isinstance(error, InputError)
@@ -222,7 +278,7 @@ def class_list(session: LabellingSession) -> list[dict[str, Any]]:
     return [
         {"name": c.name, "key": c.key, "colour": c.colour, "wanted": c.wanted, "definition": c.definition,
          "shape": mark(index).character}
-        for index, c in enumerate(session.workspace.taxonomy)
+        for index, c in session.workspace.taxonomy.offered
     ]  # fmt: skip
 
 

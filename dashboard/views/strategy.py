@@ -111,13 +111,14 @@ class StrategyView(pn.viewable.Viewer):
         self.anchors_above = pmui.IntInput(
             label="Anchors for pools above", value=settings.anchors_above, start=0, step=10_000, **small
         )
-        names = self.session.workspace.taxonomy.names
+        classes = self.session.workspace.taxonomy.offered
+        names = [c.name for _, c in classes]
         self.wanted = pmui.MultiChoice(
             label="Classes that are looked for", options=names, value=self._wanted(), width=230
         )
         self.new_class = pmui.TextInput(label="New class", size="small", width=150)
         self.add_class = pmui.Button(label="Add", size="small", variant="outlined")
-        self.prevalence = {name: self._prevalence_input(i, name) for i, name in enumerate(names)}
+        self.prevalence = {place: self._prevalence_input(place, c.name) for place, c in classes}
         self.info = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10), styles={"font-size": "13px"})
 
     def _prevalence_input(self, index: int, name: str) -> pmui.TextInput:
@@ -134,7 +135,7 @@ class StrategyView(pn.viewable.Viewer):
         self.strategy.param.watch(lambda event: self._strategy_chosen(event.new), "value")
         self.objective.param.watch(lambda event: self._objective_chosen(event.new), "value")
         self.objective_value.param.watch(lambda event: self._objective_changed(event.new), "value")
-        self.wanted.param.watch(lambda event: self.session.set_wanted(event.new), "value")
+        self.wanted.param.watch(lambda event: self._change_wanted(event.new), "value")
         self.add_class.on_click(lambda _: self._add_class())
         for box in self.prevalence.values():
             box.param.watch(lambda _: self._change_prevalence(), "value")
@@ -187,9 +188,8 @@ class StrategyView(pn.viewable.Viewer):
     def _change_prevalence(self) -> None:
         ranges = []
         try:
-            for index, name in enumerate(self.session.workspace.taxonomy.names):
-                box = self.prevalence.get(name)
-                if box is not None and box.value.strip():
+            for index, box in self.prevalence.items():
+                if box.visible and box.value.strip():
                     ranges.append((index, *parse_range(box.value)))
         except InputError as error:
             self.page.complain(error)
@@ -197,27 +197,33 @@ class StrategyView(pn.viewable.Viewer):
         self._change(prevalence=tuple(ranges))
 
     def _add_class(self) -> None:
-        try:
-            self.session.add_class(self.new_class.value)
-        except InputError as error:
-            self.page.complain(error)
-        else:
-            self.new_class.value = ""
+        self.page.deliver(
+            self.session.add_class(self.new_class.value), lambda _: setattr(self.new_class, "value", "")
+        )
+
+    def _change_wanted(self, names: list[str]) -> None:
+        if set(names) != set(self._wanted()):
+            self.page.deliver(self.session.set_wanted(names), lambda _: None)
 
     def _wanted(self) -> list[str]:
-        return [c.name for c in self.session.workspace.taxonomy if c.wanted]
+        return [c.name for _, c in self.session.workspace.taxonomy.offered if c.wanted]
 
     def _classes_changed(self) -> None:
-        names = self.session.workspace.taxonomy.names
+        classes = dict(self.session.workspace.taxonomy.offered)
+        names = [c.name for c in classes.values()]
         if self.wanted.options != names:
-            self.wanted.options = names
-        if self.wanted.value != self._wanted():
+            self.wanted.param.update(options=names, value=self._wanted())
+        elif self.wanted.value != self._wanted():
             self.wanted.value = self._wanted()
-        for index, name in enumerate(names):
-            if name not in self.prevalence:
-                box = self.prevalence[name] = self._prevalence_input(index, name)
+        for index, c in classes.items():
+            if index not in self.prevalence:
+                box = self.prevalence[index] = self._prevalence_input(index, c.name)
                 box.param.watch(lambda _: self._change_prevalence(), "value")
                 self.prevalence_column.append(box)
+        for index, box in self.prevalence.items():
+            box.visible = index in classes
+            if index in classes:
+                box.label = classes[index].name
 
     # ---- what is in force ------------------------------------------------------------------------
 
@@ -276,11 +282,13 @@ class StrategyView(pn.viewable.Viewer):
     def _table(self, report: dict[str, Any]) -> str:
         """Class prior of the fit beside the prevalence of the pool."""
         names = self.session.workspace.taxonomy.names
+        learnt = [c.is_learnt for c in self.session.workspace.taxonomy]
         columns = [report[key] for key in ("class_prior", "prevalence", "prevalence_low", "prevalence_high")]
         lines = "".join(
             f"<tr><th scope='row' style='text-align:left;font-weight:500'>{escape(name)}</th>"
             f"<td>{_share(prior)}</td><td>{_share(point)}</td><td>{_share(low)} – {_share(high)}</td></tr>"
-            for name, prior, point, low, high in zip(names, *columns, strict=False)
+            for is_learnt, name, prior, point, low, high in zip(learnt, names, *columns, strict=False)
+            if is_learnt
         )
         return (
             "<table style='border-spacing:10px 2px;font-variant-numeric:tabular-nums'>"

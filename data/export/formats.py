@@ -119,7 +119,7 @@ def _block(workspace: Workspace, rows: NDArray[np.int64], state: LogState) -> pa
     events = [state.items[item_id].event for item_id in item_ids]
     ours = {
         "item_id": item_ids,
-        "label": [event.label for event in events],
+        "label": [state.items[item_id].label for item_id in item_ids],
         "annotator": [event.annotator for event in events],
         "labelled_at": [event.created_at for event in events],
         "input": [event.input for event in events],

@@ -78,16 +78,17 @@ def test_a_round_follows_two_classes_and_says_so_on_the_item(page, serve, digits
     expect(page.get_by_test_id("estimate-source")).to_contain_text("audit")
 
 
-def test_skip_unsure_and_flag_are_three_things_and_never_a_class(page, serve, digits):
+def test_skip_defer_unsure_and_flag_are_four_things_and_never_a_class(page, serve, digits):
     served = serve(digits)
     wait_for_item(page)
     skipped, _ = press_and_wait(page, " ")
+    deferred, _ = press_and_wait(page, "d")
     unsure, _ = press_and_wait(page, "u")
     flagged, _ = press_and_wait(page, "f")
     wait_until_saved(page)
-    served.wait(lambda: len(served.session.state.items) == 3, "three answers")
-    statuses = [served.session.item_state(row)["status"] for row in (skipped, unsure, flagged)]
-    assert statuses == ["skipped", "unsure", "flagged"]
+    served.wait(lambda: len(served.session.state.items) == 4, "four answers")
+    statuses = [served.session.item_state(row)["status"] for row in (skipped, deferred, unsure, flagged)]
+    assert statuses == ["skipped", "deferred", "unsure", "flagged"]
     assert served.session.state.n_labelled == 0
 
 

@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rareloop.layouts.schema import LayoutError, layout_names, load_layout
 
-VIEWS = {"item", "map", "metrics", "history", "selection", "strategy", "audit", "stop", "checks", "export"}
+VIEWS = {
+    "item", "map", "metrics", "history", "selection", "bulk", "classes", "guidelines", "strategy", "audit", "stop",
+    "checks", "export",
+}  # fmt: skip
 
 
 def write(folder: Path, text: str) -> Path:

@@ -1,0 +1,199 @@
+"""Classes that change while a session runs: rounds, metrics, export and queue go on with the right ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from rareloop.dashboard.audits import facts_of, task_of
+from rareloop.dashboard.session import LabellingSession
+from rareloop.dashboard.taxonomy_editing import Change, TakeBack, preview
+from rareloop.dashboard.views.estimates_table import looks
+from rareloop.data.errors import InputError
+from rareloop.data.events import Action
+from rareloop.data.export.formats import export_labels
+from rareloop.data.workspace import Workspace
+from rareloop.tests.dashboard.test_session import PATIENCE, label, label_queue, opened, run_round, settle, survey
+
+
+@pytest.fixture
+def session(tmp_path):
+    workspace = survey(tmp_path)
+    workspace.settings["round"] = {"audit_share": 0.0}
+    workspace.save()
+    one = opened(workspace)
+    yield one
+    one.close()
+
+
+def change(session, action, name, **facts):
+    (event,) = session.change_classes([Change(action, name, facts)]).result(PATIENCE)
+    settle(session)
+    return event
+
+
+def label_some(session):
+    for row in (0, 40, 1, 2, 3, 4):
+        label(session, row)
+    settle(session)
+
+
+def test_a_class_renamed_in_the_middle_of_labelling_is_the_same_class_everywhere(session, tmp_path):
+    label_some(session)
+    run_round(session)
+    shares = session.report["class_prior"]
+    change(session, Action.CLASS_RENAME, "quasar", to="QSO <b>")
+    assert session.found() == {"QSO <b>": 2, "star": 4}
+    assert "quasar" not in {queued.suggested for queued in session.queue}
+    run_round(session)
+    assert session.report["class_prior"] == pytest.approx(shares)
+    assert [c.name for c in session.workspace.taxonomy if c.wanted] == ["QSO <b>"]
+    assert {queued.suggested for queued in session.queue} & {"QSO <b>", "star"}
+    export_labels(session.workspace, tmp_path / "labels.parquet")
+    assert pq.read_table(tmp_path / "labels.parquet")["label"].to_pylist() == ["QSO <b>"] + ["star"] * 4 + [
+        "QSO <b>"
+    ]
+
+
+def test_an_answer_under_the_old_name_from_a_page_that_does_not_know_is_not_lost(session):
+    change(session, Action.CLASS_RENAME, "quasar", to="QSO")
+    (event,) = label(session, 0, "quasar").events
+    assert event.label == "QSO"
+
+
+def test_a_new_class_of_an_old_name_is_another_class(session):
+    label_some(session)
+    change(session, Action.CLASS_RENAME, "quasar", to="QSO")
+    change(session, Action.CLASS_ADD, "quasar")
+    label(session, 80, "quasar")
+    settle(session)
+    assert session.found() == {"QSO": 2, "star": 4, "quasar": 1}
+    labels = session.labels()
+    assert labels.n_classes == 3
+    assert sorted(labels.classes) == [0, 0, 1, 1, 1, 1, 2]
+
+
+def test_after_a_merge_models_learn_one_class_and_taking_it_back_brings_both(session):
+    label_some(session)
+    change(session, Action.CLASS_ADD, "galaxy")
+    for row in (5, 6):
+        label(session, row, "galaxy")
+    merged = change(session, Action.CLASS_MERGE, "galaxy", into="star")
+    assert session.found() == {"quasar": 2, "star": 6}
+    assert np.bincount(session.labels().classes, minlength=3).tolist() == [2, 6, 0]
+    run_round(session)
+    assert {queued.suggested for queued in session.queue} <= {"quasar", "star", None}
+    assert [look.name for look in looks(session.workspace.taxonomy)] == ["quasar", "star"]
+    session.change_classes([TakeBack(merged.event_id)]).result(PATIENCE)
+    settle(session)
+    assert session.found() == {"quasar": 2, "star": 4, "galaxy": 2}
+
+
+def test_what_was_looked_at_before_a_merge_says_nothing_of_the_larger_class(session):
+    label_some(session)
+    change(session, Action.CLASS_ADD, "blazar")
+    number = session.workspace.rounds.next_number()
+    session.change_classes([Change(Action.CLASS_MERGE, "blazar", {"into": "quasar"})]).result(PATIENCE)
+    assert session.workspace.settings["extent_since"] == {"0": number}
+
+
+def test_models_do_not_learn_from_a_retired_class_and_its_items_are_not_asked(session):
+    label_some(session)
+    change(session, Action.CLASS_ADD, "artefact")
+    label(session, 9, "artefact")
+    change(session, Action.CLASS_RETIRE, "artefact")
+    assert 9 not in session.labels().rows
+    assert 9 in session.labels().excluded
+    assert 9 in session.all_labels().rows
+    assert session.found()["artefact"] == 1
+    with pytest.raises(InputError, match="does not exist"):
+        label(session, 10, "artefact")
+    change(session, Action.CLASS_RESTORE, "artefact")
+    assert 9 in session.labels().rows
+
+
+def test_a_workspace_that_is_opened_again_has_the_classes_of_its_log(session, tmp_path):
+    label_some(session)
+    change(session, Action.CLASS_RENAME, "star", to="a star")
+    change(session, Action.CLASS_CHANGE, "a star", position=0, key="s2"[1], definition="What twinkles.")
+    folder = session.workspace.folder
+    session.close()
+    again = Workspace.open(folder)
+    assert [c.name for _, c in again.taxonomy.shown] == ["a star", "quasar"]
+    assert again.taxonomy.names == ["quasar", "a star"]
+    text = (folder / "workspace.toml").read_text()
+    assert "a star" in text
+    (folder / "workspace.toml").write_text(text.replace("a star", "something else"))
+    assert Workspace.open(folder).taxonomy.names == ["quasar", "a star"]
+    again.close()
+
+
+def test_the_queue_that_is_restored_has_no_class_of_former_times(session):
+    label_some(session)
+    change(session, Action.CLASS_RENAME, "quasar", to="QSO")
+    workspace = session.workspace
+    session.close()
+    one = LabellingSession(Workspace.open(workspace.folder), "ann")
+    one.worker = session.worker
+    one.start()
+    settle(one)
+    assert one.found() == {"QSO": 2, "star": 4}
+    assert {queued.suggested for queued in one.queue} <= {None, "QSO", "star"}
+    one.close()
+
+
+def test_audit_answers_follow_their_class(tmp_path):
+    workspace = survey(tmp_path)
+    workspace.settings["round"] = {"audit_share": 1.0}
+    workspace.save()
+    one = opened(workspace)
+    label_queue(one, 6)
+    settle(one)
+    before = task_of(workspace, one.state, one.auditor.audit).answers
+    assert len(before.rows)
+    change(one, Action.CLASS_RENAME, "star", to="not a quasar")
+    after = task_of(workspace, one.state, one.auditor.audit).answers
+    assert after.classes.tolist() == before.classes.tolist()
+    assert sum(facts_of(workspace, one.state, one.auditor.audit).members.values()) == len(before.rows)
+    change(one, Action.CLASS_ADD, "galaxy")
+    change(one, Action.CLASS_MERGE, "not a quasar", into="galaxy")
+    merged = task_of(workspace, one.state, one.auditor.audit).answers
+    assert merged.classes.tolist() == [2 if c == 1 else c for c in before.classes]
+    one.close()
+
+
+def test_a_campaign_refuses_what_would_alter_it_and_takes_a_colour(session):
+    session.campaigner.is_beginning = True
+    with pytest.raises(InputError, match="a campaign is under way"):
+        session.change_classes([Change(Action.CLASS_RENAME, "star", {"to": "x"})]).result(PATIENCE)
+    with pytest.raises(InputError, match="a campaign is under way"):
+        session.set_wanted([]).result(PATIENCE)
+    session.change_classes([Change(Action.CLASS_CHANGE, "star", {"colour": "#009E73"})]).result(PATIENCE)
+    session.campaigner.is_beginning = False
+
+
+def test_a_preview_says_whose_labels_change_and_changes_nothing(session):
+    label_some(session)
+    change(session, Action.CLASS_ADD, "galaxy")
+    n = session.state.n_events
+    lines = preview(session, Change(Action.CLASS_MERGE, "quasar", {"into": "galaxy"}))
+    assert lines[0] == "2 labels of 'quasar' (2 by ann) become labels of 'galaxy'."
+    assert any("mark 'galaxy'" in line for line in lines)
+    for one in (
+        Change(Action.CLASS_RENAME, "star", {"to": "dwarf"}),
+        Change(Action.CLASS_SPLIT, "star", {"into": ["hot", "cold"]}),
+        Change(Action.CLASS_RETIRE, "star"),
+        Change(Action.CLASS_ADD, "nova"),
+        Change(Action.CLASS_CHANGE, "star", {"wanted": True}),
+    ):
+        assert preview(session, one)
+    with pytest.raises(InputError, match="two classes named 'star'"):
+        preview(session, Change(Action.CLASS_RENAME, "quasar", {"to": "star"}))
+    assert session.state.n_events == n
+
+
+def test_a_name_with_a_line_break_is_refused(session):
+    with pytest.raises(InputError, match="cannot be seen"):
+        session.add_class("two\nlines").result(PATIENCE)
+    session.add_class('🦉 "owl" <b>').result(PATIENCE)
+    assert session.workspace.taxonomy.names[-1] == '🦉 "owl" <b>'

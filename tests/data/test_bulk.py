@@ -1,0 +1,62 @@
+"""Steps of many items: one transaction, taken back and brought back as one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from rareloop.data.bulk import label_events, step_events
+from rareloop.data.events import PROPAGATED, new_event_ids
+from rareloop.data.labels import Action, Event, LabelLog, fold, new_event_id
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def log(tmp_path):
+    one = LabelLog(tmp_path / "labels.sqlite")
+    yield one
+    one.close()
+
+
+def first(**more) -> Event:
+    return Event("", Action.LABEL, "", "ann", NOW, input="grid", **more)
+
+
+def step(log, action: Action) -> list[Event]:
+    state = log.state()
+    newest = state.undoable("ann") if action == Action.UNDO else state.redoable("ann")
+    batch = state.batch_of(newest, undone=action == Action.REDO)
+    return log.append(step_events(action, batch, "ann", new_event_id()))
+
+
+def test_one_undo_takes_a_step_back_and_one_redo_brings_it_again(log):
+    log.append(Event(new_event_id(), Action.LABEL, "before", "ann", NOW, label="x"))
+    log.append(label_events(first(), ["a", "b", "c"], ["x", "y", "x"]))
+    assert len(step(log, Action.UNDO)) == 3
+    assert list(log.state().items) == ["before"]
+    assert len(step(log, Action.REDO)) == 3
+    assert log.state().counts == {"x": 3, "y": 1}
+    assert log.state() == fold(log.events())
+
+
+def test_two_steps_of_one_moment_are_two(log):
+    log.append(label_events(first(), ["a", "b"], ["x", "x"]))
+    log.append(label_events(first(), ["c", "d"], ["y", "y"]))
+    assert [e.item_id for e in step(log, Action.UNDO)] == ["d", "c"]
+    assert [e.item_id for e in step(log, Action.UNDO)] == ["b", "a"]
+
+
+def test_labels_propagated_by_earlier_versions_are_one_step_by_their_moment(log):
+    def old(item, moment):
+        return Event(new_event_id(), Action.LABEL, item, "ann", moment, label="x", input=PROPAGATED)
+
+    log.append([old("a", NOW), old("b", NOW), *(old(i, NOW + timedelta(seconds=1)) for i in "cd")])
+    assert [e.item_id for e in step(log, Action.UNDO)] == ["d", "c"]
+
+
+def test_ids_made_at_once_are_uuids_of_version_7_in_ascending_order():
+    ids = new_event_ids(1000)
+    assert ids == sorted(set(ids))
+    assert all(len(i) == 36 and i[14] == "7" and i[19] in "89ab" for i in ids)
+    assert new_event_ids(0) == []
