@@ -272,7 +272,7 @@ def _process(content: Content, tally: Tally) -> list[str]:
     )
     shown = "Questions of the audit and of campaigns were asked without a suggestion of the model."
     guide = (
-        f"The guidelines are in GUIDELINES.md (version {int(content.guidelines[-1].stem)})."
+        f"The guidelines are in GUIDELINES.md (version {content.guidelines[-1]})."
         if content.guidelines
         else "There were no written guidelines."
     )

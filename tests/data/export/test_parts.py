@@ -170,7 +170,8 @@ def test_a_suggestion_was_taken_only_if_it_was_shown():
     assert source(suggested="rare", suggestion_shown=False, input="key") == "manual"
     assert source(suggested="rare", input="key") == "manual"
     assert source(suggested="other", suggestion_shown=True, input="key") == "manual"
-    assert source(bulk="b", input="lasso") == "bulk"
+    assert source(bulk="b", input="bulk") == "bulk"
+    assert source(bulk="b", input="grid") == "manual"
     assert source(input="propagated") == "rule"
     assert source(input="table") == "imported"
 
