@@ -19,7 +19,7 @@ from rareloop.data.export.reading import read_release
 from rareloop.data.labels import Action, Event, new_event_id
 from rareloop.data.workspace import Workspace
 
-from .handover_sets import made_package
+from .handover_sets import curated, made_package
 from .test_session import TWINS, survey
 
 
@@ -47,6 +47,11 @@ def splits(folder):
     return [row for path in paths for row in pq.read_table(path).to_pylist()]
 
 
+def held_out(folder):
+    path = folder / "data" / "held_out.parquet"
+    return pq.read_table(path).to_pylist() if path.exists() else []
+
+
 def say(workspace, item, label, annotator="ann"):
     now = max(event.created_at for event in workspace.log.events())
     workspace.log.append(Event(new_event_id(), Action.LABEL, item, annotator, now, label=label, input="key"))
@@ -69,6 +74,21 @@ def test_weights_of_a_campaign_add_up_to_what_it_was_drawn_from(made):
     drawn = [r for r in rows(package, "data/samples.parquet") if r["sample"] == "campaign-1"]
     design = json.loads((package / "provenance.json").read_text())["samples"][1]
     assert sum(1 / row["inclusion_prob"] for row in drawn) == pytest.approx(design["n_rest"])
+
+
+def test_what_a_user_computes_from_the_audit_is_what_the_estimates_say(tmp_path):
+    workspace, _ = curated(tmp_path, campaign=0)
+    make_package(workspace, tmp_path / "package")
+    known = splits(tmp_path / "package") + held_out(tmp_path / "package")
+    drawn = [row for row in known if row["sample_weight"] is not None]
+    others = [row for row in known if row["sample_weight"] is None]
+    n_rest = workspace.table.n_rows - len(others) - len(rows(tmp_path / "package", "data/unresolved.parquet"))
+    share = sum(row["sample_weight"] for row in drawn if row["label"] == "star")
+    share /= sum(row["sample_weight"] for row in drawn)
+    total = share * n_rest + sum(row["label"] == "star" for row in others)
+    metrics = rows(tmp_path / "package", "metrics.parquet")
+    said = [m["estimate"] for m in metrics if (m["class"], m["measure"]) == ("star", "total")]
+    assert total == pytest.approx(said[-1], abs=6)  # rounds do not see the very last answers
 
 
 def test_near_duplicates_of_test_items_are_held_out(made):
