@@ -120,7 +120,7 @@ def _creator(value: Any) -> Creator:
     given = {"name": value} if isinstance(value, str) else value
     if not isinstance(given, Mapping) or not set(given) <= {"name", "orcid", "affiliation"}:
         raise InputError("publication.creators has an entry that is no person: give name, orcid, affiliation")
-    person = Creator(**{key: _text("creators", each) for key, each in given.items()})
+    person = Creator(**{"name": ""} | {key: _text("creators", each) for key, each in given.items()})
     if not person.name:
         raise InputError("publication.creators has an entry without a name: write one")
     if person.orcid and not re.fullmatch(r"(https://orcid\.org/)?(\d{4}-){3}\d{3}[\dX]", person.orcid):

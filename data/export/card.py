@@ -252,10 +252,12 @@ def _selection(content: Content, tally: Tally) -> list[str]:
             "stand for themselves alone, as the rows of train and validation do."
         )
     paragraphs.append(
-        "`sample_weight` is one over the inclusion probability. Use the weights within one `sample`; for shares "
-        "of the whole pool, count what has no weight once each. Items of a sample without a class (unsure, "
-        "flagged, in conflict) are in `data/samples.parquet` and have no row in test. `selection_prob` in train "
-        "and validation is the chance in one draw, given everything before it: do not weight by it."
+        "`sample_weight` is one over the inclusion probability. Use the weights within one `sample`. For numbers "
+        "of the whole table take the audit: its weighted shares hold for the rows without another answer, and "
+        "every other labelled row counts once. A campaign measured what was unlabelled when it began: see "
+        "metrics.parquet. Items of a sample without a class (unsure, flagged, in conflict) are in "
+        "`data/samples.parquet` and have no row in test. `selection_prob` in train and validation is the chance "
+        "in one draw, given everything before it: do not weight by it."
     )
     return paragraphs
 
@@ -272,7 +274,7 @@ def _process(content: Content, tally: Tally) -> list[str]:
     )
     shown = "Questions of the audit and of campaigns were asked without a suggestion of the model."
     guide = (
-        f"The guidelines are in GUIDELINES.md (version {int(content.guidelines[-1].stem)})."
+        f"The guidelines are in GUIDELINES.md (version {content.guidelines[-1]})."
         if content.guidelines
         else "There were no written guidelines."
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ..events import LogState
 from ..publication import Publication
 from ..workspace import Workspace
-from .content import guideline_files
 from .replay import TABLE
 from .selection import AUDIT, CAMPAIGN
 
@@ -51,7 +50,7 @@ def _of_the_work(workspace: Workspace, state: LogState) -> list[tuple[str, str]]
             ("audit", "No labelled item is of an audit or a campaign: there is no test split, and nothing that "
              "can tell how frequent a class is.")
         )  # fmt: skip
-    if not guideline_files(workspace.folder):
+    if not workspace.guidelines.numbers():
         missing.append(("guideline", "There are no guidelines: others cannot know how you decided."))
     used = [c for c in workspace.taxonomy if c.name in state.counts and not c.definition]
     if used:

@@ -258,6 +258,7 @@ class PackageChecks:
                 self._check_values(self.items.column(column.name), column.values, column.name)
             if column.required and self.items.column(column.name).null_count:
                 raise CheckError(f"the splits have rows without {column.name}")
+        self._check_purity()
         for path, columns in TABLES.items():
             if (self.folder / path).exists():
                 self._check_columns(path, columns)
@@ -267,6 +268,18 @@ class PackageChecks:
             self.items.column("guideline_version"), self.provenance["guideline_versions"], "guideline_version"
         )
         return f"all labels are of the {len(self.classes)} classes, and all versions that are named are known"
+
+    def _check_purity(self) -> None:
+        """A bulk step has one purity, an interval or nothing; other answers have none."""
+        known: dict[str | None, tuple[Any, Any]] = {}
+        for row in self.items.to_pylist():
+            limits = low, high = row["bulk_purity_low"], row["bulk_purity_high"]
+            is_interval = limits == (None, None) or (None not in limits and 0 <= low <= high <= 1)
+            of_step = (None, None)
+            if row["label_source"] == "bulk":
+                of_step = known.setdefault(row["bulk_id"], limits)
+            if limits != of_step or not is_interval:
+                raise CheckError(f"item '{row['item_id']}' has a purity that its bulk step has not")
 
     def _check_columns(self, path: str, columns: Sequence[Any]) -> None:
         table = self.table(path)

@@ -56,9 +56,14 @@ ANSWER = (
     Column("suggested_confidence", NUMBER, "The model's probability of that class."),
     Column("suggestion_shown", YES_NO, "Whether the annotator saw the suggestion; null where it is not known."),
     Column("model_version", TEXT, "The model of the suggestion: 'round-N' is the model fitted in round N."),
-    Column("bulk_id", TEXT, "The step in which many items got this answer."),
+    Column("bulk_id", TEXT, "The step in which many items got this answer, on one page or at once."),
     Column("guideline_version", WHOLE, "Version of the guidelines in force; null where there were none."),
     Column("note", TEXT, "The newest note on the item; null unless notes are included."),
+)  # fmt: skip
+PURITY = (
+    Column("bulk_purity_low", NUMBER, "Of a bulk step: lower 95 % limit of the share of its items that are of the "
+           "class, from a random sample that was looked at before; null where there was none."),
+    Column("bulk_purity_high", NUMBER, "The upper limit."),
 )  # fmt: skip
 SELECTION = (
     Column("selection_mechanism", TEXT, "How the item came to be labelled: uniform or stochastic draws, "
@@ -81,14 +86,14 @@ EVENT_COLUMNS = {
     "event_id": Column("event_id", TEXT, "Identifier of the event (UUIDv7).", required=True),
     "seq": Column("seq", WHOLE, "Its place in the order of the log.", required=True),
     "action": Column("action", TEXT, "What was done.", required=True),
-    "item_id": Column("item_id", TEXT, "The item; empty for events that concern classes.", required=True),
+    "item_id": Column("item_id", TEXT, "The item; empty for events that concern classes."),
     "label": Column("label", TEXT, "The class, as it was called then."),
     "note": Column("note", TEXT, "The note; null unless notes are included."),
     "target": Column("target_event_id", TEXT, "The event that an undo takes back or a redo brings again."),
     "annotator": Column("annotator", TEXT, "Who did it: a pseudonym, unless names are included.", required=True),
     "created_at": Column("created_at", MOMENT, "When it was done.", required=True),
     "dwell_ms": Column("dwell_ms", WHOLE, "Time for which the item was looked at before (ms)."),
-    "input": Column("input", TEXT, "How it was entered: key, mouse, api, table, propagated.", required=True),
+    "input": Column("input", TEXT, "How it was entered: key, mouse, grid, bulk, table, and so on.", required=True),
     "round": Column("query_round", WHOLE, "The round that asked for the item."),
     "strategy": Column("query_strategy", TEXT, "What asked for the item."),
     "probability": Column("selection_prob", NUMBER, "Probability with which it was drawn, where it was drawn."),
@@ -195,7 +200,7 @@ def item_columns(source: Sequence[SourceColumn], classes: Sequence[str] = ()) ->
     """All columns of a split file in their order."""
     label = Column("label", TEXT, "The class.", tuple(classes), required=True)
     theirs = (Column(c.name, c.kind, f"Column '{c.original}' of the source table.") for c in source)
-    return (ITEM_ID, *theirs, label, *ANSWER, *SELECTION, *PLACE)
+    return (ITEM_ID, *theirs, label, *ANSWER, *PURITY, *SELECTION, *PLACE)
 
 
 def source_columns(schema: pa.Schema, chosen: Sequence[str] | None, id_name: str | None) -> list[SourceColumn]:

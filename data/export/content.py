@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..bulks import BulkRecord
 from ..errors import InputError
 from ..events import Event, LogState
 from ..publication import Publication
@@ -18,8 +19,6 @@ from .columns import SourceColumn, source_columns
 from .replay import Pseudonyms, answered_items, newest_moment
 from .selection import Member, Sampled, Selections, uniform_samples
 from .splits import HELD_OUT, assign_splits
-
-GUIDELINES = "guidelines"  # a folder of the workspace with 0001.md, 0002.md, ...
 
 
 @dataclass
@@ -139,9 +138,14 @@ class Content:
         return self.publication.citation or f"{people} ({self.moment.year}): {self.title}, version {version}."
 
     @cached_property
-    def guidelines(self) -> list[Path]:
-        """The files of the guidelines, the oldest first."""
-        return guideline_files(self.workspace.folder)
+    def guidelines(self) -> list[int]:
+        """The versions of the guidelines, the oldest first."""
+        return self.workspace.guidelines.numbers()
+
+    @cached_property
+    def bulks(self) -> dict[str, BulkRecord]:
+        """What is known of each bulk step."""
+        return self.workspace.bulks.records()
 
     def items_of(self, split: str) -> list[str]:
         """The items of a split, in no special order."""
@@ -157,9 +161,3 @@ class Content:
 def split_path(split: str) -> str:
     """Where the rows of a split are."""
     return f"data/{HELD_OUT}.parquet" if split == HELD_OUT else f"data/{split}-00000-of-00001.parquet"
-
-
-def guideline_files(folder: Path) -> list[Path]:
-    """The versions of the guidelines that a workspace keeps, the oldest first."""
-    files = (folder / GUIDELINES).glob("[0-9][0-9][0-9][0-9].md")
-    return sorted(path for path in files if path.is_file())

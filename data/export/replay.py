@@ -14,6 +14,7 @@ from ..events import PROPAGATED, Action, Event, LogState
 from .columns import ANSWER, EVENT_COLUMNS, EVENTS, schema_of
 
 TABLE = "table"  # the annotator, and the input, of labels that came with the table
+BULK = "bulk"  # the input, and the `query_strategy`, of labels that a selection got in one step
 DUPLICATE, IMPORTED = "duplicate", "imported"  # as `query_strategy`
 LONGEST_LOOK = 300_000  # ms; who looks longer has gone away
 FURTHER = tuple(f.name for f in fields(Event) if f.name not in EVENT_COLUMNS)
@@ -81,19 +82,13 @@ def events_from(table: pa.Table) -> list[Event]:
 
 def looked(event: Event) -> bool:
     """Whether an annotator looked at the very item for this answer."""
-    return event.input not in (TABLE, PROPAGATED) and event.bulk is None
+    return event.input not in (TABLE, PROPAGATED, BULK)
 
 
 def newest_by_annotator(state: LogState, item_id: str) -> dict[str, str]:
     """The newest class that each annotator who looked at an item gave it."""
-    said = ((e, class_of(state, e)) for e in state.answers_to(item_id) if looked(e))
+    said = ((e, state.class_of(e)) for e in state.answers_to(item_id) if looked(e))
     return {event.annotator: label for event, label in said if label is not None}
-
-
-def class_of(state: LogState, event: Event) -> str | None:
-    """What the class of an answer is called now."""
-    follow = getattr(state, "class_of", None)
-    return event.label if follow is None else follow(event)
 
 
 def reason_unresolved(state: LogState, item_id: str) -> str | None:
@@ -124,7 +119,7 @@ def facts_of(state: LogState, item_id: str, names: Mapping[str, str] | Pseudonym
     item = state.items[item_id]
     event, said = item.event, newest_by_annotator(state, item_id)
     answers = reversed(state.answers_to(item_id))
-    label = item.label if item.label is not None else next((class_of(state, e) for e in answers if e.label), None)
+    label = item.label if item.label is not None else next((state.class_of(e) for e in answers if e.label), None)
     n_alike = sum(each == label for each in said.values())
     return {
         "label": label,
@@ -154,7 +149,7 @@ def label_source(event: Event, label: str | None) -> str:
         return "imported"
     if event.input == PROPAGATED or event.strategy == DUPLICATE:
         return "rule"
-    if event.bulk is not None:
+    if event.input == BULK:
         return "bulk"
     accepted = event.suggestion_shown is True and event.suggested is not None and event.suggested == label
     return "accepted_suggestion" if accepted else "manual"

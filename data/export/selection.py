@@ -10,9 +10,10 @@ from typing import Any
 from ..campaigns import CampaignRecord
 from ..events import LogState
 from ..workspace import Workspace
-from .replay import DUPLICATE, IMPORTED, TABLE, reason_unresolved
+from .replay import BULK, DUPLICATE, IMPORTED, TABLE, reason_unresolved
 
 AUDIT, CAMPAIGN, OPENED, RANDOM = "audit", "campaign", "opened", "random"  # as `query_strategy`
+PURITY = "purity check"  # a random sample of a selection
 
 
 @dataclass(frozen=True)
@@ -136,13 +137,13 @@ class Selections:
         event = self._state.items[item_id].event
         if event.input == TABLE or event.strategy == IMPORTED:
             return "imported", None
-        if event.bulk is not None:
+        if event.input == BULK or event.strategy == BULK:
             return "bulk", None
         if event.strategy == DUPLICATE:
             return "duplicate", None
         if event.strategy == OPENED:
             return "search", None
-        if event.strategy in (AUDIT, CAMPAIGN):
+        if event.strategy in (AUDIT, CAMPAIGN, PURITY):
             return "stochastic", None
         how, probability = self._known.get(item_id, ("unknown", None))
         if how == "random" or (how == "unknown" and event.strategy == RANDOM):

@@ -65,7 +65,7 @@ def guidelines_text(content: Content) -> str:
     """The newest version of the guidelines, or that there were none."""
     if not content.guidelines:
         return NO_GUIDELINES
-    return content.guidelines[-1].read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n")
+    return content.workspace.guidelines.read(content.guidelines[-1]).text
 
 
 def changelog_text(content: Content, entries: Sequence[Mapping[str, Any]]) -> str:
@@ -124,7 +124,7 @@ def provenance_json(
         "seed": int(settings.get("seed", 0)),
         "round_settings": dict(sorted(plain(settings.get("round") or {}).items())),
         "included": list(content.publication.include),
-        "guideline_versions": [int(path.stem) for path in content.guidelines],
+        "guideline_versions": content.guidelines,
         "samples": _designs(content),
     }
 

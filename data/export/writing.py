@@ -132,6 +132,8 @@ def _item(content: Content, item_id: str, split: str) -> dict[str, Any]:
     if not content.with_notes:
         row["note"] = None
     row |= content.selections.of(item_id, member, content.uniform)
+    step = content.bulks.get(row["bulk_id"] or "") if row["label_source"] == "bulk" else None
+    row |= {"bulk_purity_low": step and step.low, "bulk_purity_high": step and step.high}
     return row | {"item_id": item_id, "duplicate_group": content.groups.get(item_id), "split": split}
 
 

@@ -10,14 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 from rareloop.dashboard.cli import main
 from rareloop.dashboard.handover import duplicate_groups, make_package, samples_of, verify_package
+from rareloop.data.bulks import BulkRecord
 from rareloop.data.errors import InputError
+from rareloop.data.events import class_event
 from rareloop.data.export.checklist import what_is_missing
 from rareloop.data.export.files import facts_in
 from rareloop.data.export.reading import read_release
 from rareloop.data.labels import Action, Event, new_event_id
 from rareloop.data.workspace import Workspace
 
-from .handover_sets import made_package
+from .handover_sets import curated, made_package
 from .test_session import TWINS, survey
 
 
@@ -45,6 +47,11 @@ def splits(folder):
     return [row for path in paths for row in pq.read_table(path).to_pylist()]
 
 
+def held_out(folder):
+    path = folder / "data" / "held_out.parquet"
+    return pq.read_table(path).to_pylist() if path.exists() else []
+
+
 def say(workspace, item, label, annotator="ann"):
     now = max(event.created_at for event in workspace.log.events())
     workspace.log.append(Event(new_event_id(), Action.LABEL, item, annotator, now, label=label, input="key"))
@@ -67,6 +74,21 @@ def test_weights_of_a_campaign_add_up_to_what_it_was_drawn_from(made):
     drawn = [r for r in rows(package, "data/samples.parquet") if r["sample"] == "campaign-1"]
     design = json.loads((package / "provenance.json").read_text())["samples"][1]
     assert sum(1 / row["inclusion_prob"] for row in drawn) == pytest.approx(design["n_rest"])
+
+
+def test_what_a_user_computes_from_the_audit_is_what_the_estimates_say(tmp_path):
+    workspace, _ = curated(tmp_path, campaign=0)
+    make_package(workspace, tmp_path / "package")
+    known = splits(tmp_path / "package") + held_out(tmp_path / "package")
+    drawn = [row for row in known if row["sample_weight"] is not None]
+    others = [row for row in known if row["sample_weight"] is None]
+    n_rest = workspace.table.n_rows - len(others) - len(rows(tmp_path / "package", "data/unresolved.parquet"))
+    share = sum(row["sample_weight"] for row in drawn if row["label"] == "star")
+    share /= sum(row["sample_weight"] for row in drawn)
+    total = share * n_rest + sum(row["label"] == "star" for row in others)
+    metrics = rows(tmp_path / "package", "metrics.parquet")
+    said = [m["estimate"] for m in metrics if (m["class"], m["measure"]) == ("star", "total")]
+    assert total == pytest.approx(said[-1], abs=6)  # rounds do not see the very last answers
 
 
 def test_near_duplicates_of_test_items_are_held_out(made):
@@ -222,7 +244,7 @@ def test_diff_says_what_changed(workspace, made, tmp_path, capsys):
     assert f"{row['item_id']}: label star → quasar" in capsys.readouterr().out
 
 
-# ---- labels of a model, classes that are retired ----------------------------------------------------
+# ---- labels of a model, classes, bulk steps, guidelines ----------------------------------------------------
 
 
 def test_labels_of_a_model_are_kept_apart(workspace, made, tmp_path):
@@ -235,6 +257,63 @@ def test_labels_of_a_model_are_kept_apart(workspace, made, tmp_path):
     pq.write_table(pa.table({"item_id": ["o1"], "machine_label": ["comet"]}), path)
     with pytest.raises(InputError, match="'comet', which is no class"):
         make_package(workspace, tmp_path / "wrong", machine_labels=path)
+
+
+def split_of(folder, item_id):
+    return next(row for row in splits(folder) if row["item_id"] == item_id)
+
+
+def test_labels_follow_their_classes_and_the_history_keeps_the_old_names(workspace, made, tmp_path):
+    moment = workspace.log.events()[-1].created_at
+
+    def change(action, name, **facts):
+        workspace.log.append(class_event(action, name, "ann", moment, facts))
+
+    for one in list(workspace.taxonomy):
+        change(Action.CLASS_ADD, one.name, base=True, wanted=one.wanted, definition="as seen by <b>")
+    change(Action.CLASS_ADD, "galaxy")
+    change(Action.CLASS_RENAME, "quasar", to="active nucleus")
+    say(workspace, made.items["fresh"], "galaxy")
+    change(Action.CLASS_MERGE, "galaxy", into="star")
+    workspace.reload()
+    written = make_package(workspace, tmp_path / "next")
+    assert written.change.level == "major" and written.change.added == (made.items["fresh"],)
+    labels = {row["label"] for row in splits(tmp_path / "next")}
+    assert labels == {"active nucleus", "star"}
+    assert split_of(tmp_path / "next", made.items["fresh"])["label"] == "star"
+    events = rows(tmp_path / "next", "data/label_events.parquet")
+    assert {"quasar", "galaxy"} <= {e["label"] for e in events}
+    assert [e["action"] for e in events if e["item_id"] == ""][-3:] == ["class_add", "class_rename", "class_merge"]
+    assert "as seen by &lt;b&gt;" in (tmp_path / "next" / "README.md").read_text()
+    assert [r for r in verify_package(tmp_path / "next", workspace.folder) if r.verdict == "fail"] == []
+
+
+def test_a_bulk_step_is_told_from_a_page_of_answers(workspace, made, tmp_path):
+    now = workspace.log.events()[-1].created_at
+    fresh = made.items["fresh"]
+    other = next(
+        i for i in (f"o{n}" for n in range(399, 0, -1)) if i not in workspace.log.state().items and i != fresh
+    )
+    common = {"created_at": now, "label": "star", "annotator": "ann"}
+    workspace.bulks.add(BulkRecord("step", "star", "a lasso", "ann", 1, now, 20, 19, 0.8, 0.99, ()))
+    step = Event(new_event_id(), Action.LABEL, fresh, **common, input="bulk", strategy="bulk", bulk="step")
+    page = Event(new_event_id(), Action.LABEL, other, **common, input="grid", strategy="top", bulk="page")
+    workspace.log.append([step, page])
+    make_package(workspace, tmp_path / "next")
+    row = split_of(tmp_path / "next", fresh)
+    assert (row["label_source"], row["label_status"], row["selection_mechanism"]) == ("bulk", "unseen", "bulk")
+    assert (row["bulk_purity_low"], row["bulk_purity_high"], row["n_annotators"]) == (0.8, 0.99, 0)
+    row = split_of(tmp_path / "next", other)
+    assert (row["label_source"], row["label_status"], row["bulk_purity_low"]) == ("manual", "single", None)
+    assert [r for r in verify_package(tmp_path / "next") if r.verdict == "fail"] == []
+
+
+def test_guidelines_come_without_the_name_of_who_wrote_them(workspace, tmp_path):
+    workspace.guidelines.add("# How to tell\n\nLook twice.", "ann")
+    assert "guideline" not in dict(what_is_missing(workspace))
+    make_package(workspace, tmp_path / "next")
+    assert (tmp_path / "next" / "GUIDELINES.md").read_text() == "# How to tell\n\nLook twice.\n"
+    assert "version 1" in (tmp_path / "next" / "README.md").read_text()
 
 
 # ---- the checklist and the commands -----------------------------------------------------------------
