@@ -54,7 +54,7 @@ def press(page, name) -> None:
 def n_selected(page) -> int:
     note = page.get_by_test_id("map-note")
     expect(note).to_contain_text("selected")
-    return int(re.search(r"([\d,]+) selected", note.inner_text()).group(1).replace(",", ""))
+    return int(re.findall(r"([\d,]+) selected", note.inner_text())[0].replace(",", ""))
 
 
 def wait_for_selected(page, served, expected) -> None:
