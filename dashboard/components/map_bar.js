@@ -71,6 +71,7 @@ export function render({model}) {
     window.removeEventListener('pointerdown', onPointer, true)
   })
   model.on('msg:custom', (message) => {
+    lift(host)
     const same = JSON.stringify(message.layers) === JSON.stringify(state.layers)
     const focused = sheet.contains(sheet.getRootNode().activeElement) && same
     if (focused) { // the checkbox under the user's hands stays

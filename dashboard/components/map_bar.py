@@ -47,7 +47,7 @@ class MapBar(_Controls):
     ``invert``, ``clear``, ``reset``, ``add``, ``close-polygon`` and ``drop-polygon``.
     """
 
-    _esm = script("elements", "map_bar")
+    _esm = script("elements", "map_lift", "map_bar")
     _stylesheets = [HERE / "map_bar.css"]  # noqa: RUF012 (Panel's own form)
 
 
@@ -57,5 +57,5 @@ class MapHead(_Controls):
     Messages from the browser have a ``type``: ``choose`` (``what``, ``value``), ``cancel`` and ``close``.
     """
 
-    _esm = script("elements", "map_head")
+    _esm = script("elements", "map_lift", "map_head")
     _stylesheets = [HERE / "map_bar.css"]  # noqa: RUF012 (Panel's own form)

@@ -30,6 +30,7 @@ export function render({model}) {
   const host = element('div', {class: 'host'}, head)
   model.on('msg:custom', (state) => {
     if (!state.axes) return // a map that is not shown
+    lift(host)
     host.classList.toggle('dark', state.dark)
     host.classList.toggle('compact', state.closable)
     const suffix = state.number > 1 ? `, map ${state.number}` : ''
