@@ -123,9 +123,9 @@ class Listing {
     const ask = (of) => { this.similar.close(); this.tell({type: 'similar', of, k: Number(number.value) || 100}) }
     panel.replaceChildren(
       element('label', {class: 'row'}, 'How many', number),
-      this.button('Similar to this item', 'The items most like the one on the card (s)', () => ask('item')),
+      this.button('Similar to this item', 'The items most like the one on the card (s)', () => ask('item'), {'aria-label': null}),
       this.button('Similar to the selection', 'The items nearest to the mean of the selection', () => ask('selection'),
-        {disabled: !this.state.n_selected}))
+        {disabled: !this.state.n_selected, 'aria-label': null}))
   }
 
   fillExport(panel) {
