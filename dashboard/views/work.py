@@ -56,7 +56,7 @@ class WorkNotes:
 
     def _show_past(self) -> None:
         n = self.page.at_label
-        text = "" if n is None else f"Entry {n:,} of {self.session.state.n_events:,}"
+        text = "" if n is None else f"As of entry {n:,} of {self.session.state.n_events:,}"
         self.bar.show(past=text)
 
     def _show_break(self) -> None:

@@ -36,7 +36,7 @@ def test_the_slider_goes_back_and_labels_are_still_given_for_now(page, serve, di
         page.keyboard.press("ArrowLeft")
     banner = page.get_by_test_id("time-banner")
     expect(banner).to_contain_text("As of label 1 of 4 (entry 1 of 4")
-    expect(page.get_by_test_id("past-note")).to_contain_text("Entry 1 of 4")
+    expect(page.get_by_test_id("past-note")).to_contain_text("As of entry 1 of 4")
     page.wait_for_function(LABELLED, arg=1)
     assert current_row(page) == row
     page.get_by_test_id("item-id").click()  # away from the slider, whose keys are its own
