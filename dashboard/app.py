@@ -62,10 +62,15 @@ ACCENT = "#1f4e79"
 ACCENT_ON_DARK = "#8ab4f8"
 BAR_HEIGHT = 48
 MAIN_HEIGHT = f"calc(100vh - {BAR_HEIGHT + 2}px)"
+LESS_MOTION = "@media (prefers-reduced-motion: reduce)"
+RING: dict[str, Any] = {"&:focus-visible": {"outline": "3px solid currentColor", "outlineOffset": "-3px"}}
 THEME = {
     "palette": {"primary": {"main": ACCENT}},
     "typography": {"fontSize": 13, "button": {"textTransform": "none"}},
     "components": {
+        "MuiButtonBase": {"styleOverrides": {"root": RING | {LESS_MOTION: {"transition": "none !important"}}}},
+        "MuiPaper": {"styleOverrides": {"root": {LESS_MOTION: {"transition": "none !important"}}}},
+        "MuiTouchRipple": {"styleOverrides": {"root": {LESS_MOTION: {"display": "none"}}}},
         "MuiAppBar": {
             "styleOverrides": {"root": {"backgroundColor": f"{ACCENT} !important", "backgroundImage": "none"}}
         },

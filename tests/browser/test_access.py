@@ -1,4 +1,4 @@
-"""The page for everybody: axe-core finds nothing serious in both themes, zoomed or not; keys suffice."""
+"""The page for everybody: axe-core finds nothing serious in both themes, zoomed or not."""
 
 from __future__ import annotations
 
@@ -6,14 +6,7 @@ from typing import Any
 
 import pytest
 from rareloop.data.workspace import Workspace, workspace_folder
-from rareloop.tests.browser.actions import (
-    current_row,
-    expect,
-    press_and_wait,
-    wait_for_item,
-    wait_for_map,
-    wait_until_saved,
-)
+from rareloop.tests.browser.actions import expect, wait_for_item, wait_for_map
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 pytestmark = pytest.mark.browser
@@ -95,82 +88,3 @@ def test_the_theme_follows_the_system_until_another_is_chosen_and_is_kept(page, 
     button.press("Enter")
     expect(button).to_have_accessible_name("Theme: as the system has it, now dark. Change it")
     expect(card).to_have_class("host dark")
-
-
-# What has the focus, through all shadow roots: its role or tag, and its words.
-FOCUSED = """() => {
-    let node = document.activeElement
-    while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement
-    const root = node.getRootNode()
-    const label = node.labels?.[0]?.innerText ||
-        (node.getAttribute('aria-labelledby') || '').split(' ')
-            .map(id => root.getElementById(id)?.innerText || '').join(' ')
-    const words = node.getAttribute('aria-label') || label.trim() || node.innerText || node.value || ''
-    return [node.getAttribute('role') || node.tagName.toLowerCase(), words]
-}"""
-MOST_STOPS = 80
-
-
-def tab_to(page: Any, role: str, words: str) -> None:
-    """Press Tab until an element of a role whose words begin so has the focus."""
-    met = []
-    for _ in range(MOST_STOPS):
-        page.keyboard.press("Tab")
-        met.append(tuple(page.evaluate(FOCUSED)))
-        if met[-1][0] == role and met[-1][1].startswith(words):
-            return
-    raise AssertionError(f"Tab never came to the {role} {words!r}, but to {met}")
-
-
-def open_tab(page: Any, name: str) -> None:
-    """Walk along the tabs with the arrow keys, and open one; the card must stay."""
-    before = current_row(page)
-    chosen = page.get_by_role("tab", selected=True).inner_text()
-    tab_to(page, "tab", chosen)
-    while page.evaluate(FOCUSED)[1] != name:
-        page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("tab", name=name, exact=True)).to_have_attribute("aria-selected", "true")
-    assert current_row(page) == before, "keys of the tabs moved the card on"
-
-
-def test_from_the_table_to_the_export_without_a_mouse(page, serve, tmp_path):
-    source = tmp_path / "survey.csv"
-    lines = [f"o{i},{(i * 7919) % 101},{i % 13},{'quasar' if i % 9 == 0 else 'star'}" for i in range(180)]
-    source.write_text("object,mag,width,kind\n" + "\n".join(lines) + "\n")
-    served = serve(Workspace.create(workspace_folder(source), source))
-    expect(page.get_by_role("button", name="Start labelling")).to_be_enabled()
-    tab_to(page, "input", "Classes, separated by commas")
-    page.keyboard.press("ControlOrMeta+a")
-    page.keyboard.type("star, quasar")
-    tab_to(page, "button", "Start labelling")
-    page.keyboard.press("Enter")
-    wait_for_item(page)
-    wait_for_map(page)
-    for number in range(10):
-        before, _ = press_and_wait(page, "2" if number % 3 == 0 else "1")
-    page.keyboard.press("z")
-    expect(page.locator("section.surface")).to_have_attribute("data-row", str(before))
-    press_and_wait(page, "1")
-    wait_until_saved(page)
-    served.wait(lambda: served.session.state.n_labelled == 10, "10 labels")
-
-    open_tab(page, "Strategy")
-    tab_to(page, "combobox", "Strategy")
-    was = served.session.settings.strategy
-    page.keyboard.press("Enter")
-    page.locator(".MuiPopover-root").wait_for()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    page.locator(".MuiPopover-root").wait_for(state="detached")
-    served.wait(lambda: served.session.settings.strategy != was, "another strategy")
-
-    open_tab(page, "Export")
-    tab_to(page, "button", "Export labels")
-    page.keyboard.press("Enter")
-    expect(page.get_by_test_id("exported")).to_contain_text("10 labelled items")
-    tab_to(page, "a", "Download")
-    with page.expect_download() as download:
-        page.keyboard.press("Enter")
-    download.value.save_as(tmp_path / "labels.csv")
-    assert (tmp_path / "labels.csv").read_text().count("\n") == 11
