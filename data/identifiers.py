@@ -68,6 +68,11 @@ class ItemIds:
         """A number for each item that depends on its identifier alone, ``(n_rows,)``; touches the whole column."""
         if self.name is None:
             return np.arange(self.table.n_rows, dtype=np.uint64)
+        if self._sorted is not None:  # hashed already
+            keys, order = self._sorted
+            unsorted = np.empty_like(keys)
+            unsorted[order] = keys
+            return unsorted
         return np.concatenate([np.empty(0, np.uint64), *self._hashes()])
 
     def _find_in_column(self, texts: Sequence[str]) -> NDArray[np.int64]:

@@ -87,7 +87,11 @@ def test_keys_depend_on_the_identifier_alone(tmp_path):
     def keys(texts):
         (tmp_path / "t.csv").write_text("name,x\n" + "".join(f"{t},1\n" for t in texts))
         import_table(tmp_path / "t.csv", tmp_path / f"{len(texts)}.arrow")
-        return ItemIds(Table(tmp_path / f"{len(texts)}.arrow"), "name").keys()
+        ids = ItemIds(Table(tmp_path / f"{len(texts)}.arrow"), "name")
+        found = ids.keys()
+        ids.rows(texts[:1])
+        assert ids.keys().tolist() == found.tolist()
+        return found
 
     few, many = keys(["ab", "cd"]), keys(["zz", "cd", "ab"])
     assert few[0] == many[2]
