@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -52,8 +53,12 @@ class Page(param.Parameterized):
         self.document = pn.state.curdoc
         self.is_served = self.document is not None and self.document.session_context is not None
         self._opened = 0
-        self.finder = Finder(self)
         self._unwatch: list[Callable[[], None]] = []
+        self._ready_lock = threading.Lock()
+        self._is_ready = not self.is_served
+        self._waiting: dict[Callable[[], None], None] = {}  # what to do once the browser has the page, each once
+        self.when_shown(self._become_ready)
+        self.finder = Finder(self)
 
     def open(self, row: int, *, as_asked: bool = False) -> None:
         """Show an item on the card: as opened by the user, or as it was asked last, if it was."""
@@ -83,16 +88,35 @@ class Page(param.Parameterized):
             self.document.add_next_tick_callback(partial(self._guarded, work))
 
     def watch(self, owner: param.Parameterized, callback: Callable[..., None], *names: str) -> None:
-        """Call ``callback()`` in this page whenever a parameter of a longer-lived object changes."""
-        watcher = owner.param.watch(lambda *_: self.hop(callback), list(names))
+        """Call ``callback()`` in this page whenever a parameter of a longer-lived object changes.
+
+        What changes while the browser still builds the page is told once it has: a change of a model that the
+        browser does not have yet is an error there, or is lost.
+        """
+        watcher = owner.param.watch(lambda *_: self._when_ready(callback), list(names))
         self._unwatch.append(lambda: owner.param.unwatch(watcher))
 
     def react(self, callback: Callable[[], None], *names: str) -> None:
         """Call ``callback()`` with the document's lock held whenever one of the page's own parameters changes.
 
-        Panel runs the handlers of its components without the lock, which Bokeh's models need.
+        Panel runs the handlers of its components without the lock, which Bokeh's models need. As with `watch`, a
+        page that is still being built is told afterwards.
         """
-        self.param.watch(lambda *_: self.hop(callback), list(names))
+        self.param.watch(lambda *_: self._when_ready(callback), list(names))
+
+    def _when_ready(self, work: Callable[[], None]) -> None:
+        with self._ready_lock:
+            if not self._is_ready:
+                self._waiting[work] = None
+                return
+        self.hop(work)
+
+    def _become_ready(self) -> None:
+        with self._ready_lock:
+            self._is_ready, waiting = True, list(self._waiting)
+            self._waiting.clear()
+        for work in waiting:
+            self.hop(work)
 
     def when_shown(self, work: Callable[[], None]) -> None:
         """Run ``work()`` once the browser shows the page, so that it does not hold up what is seen first."""

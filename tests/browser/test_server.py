@@ -108,7 +108,7 @@ def test_every_answer_says_who_may_frame_it_and_what_it_is(command):
 
 def test_the_plug_is_pulled_between_a_key_and_its_acknowledgement(page, command):
     # Six answers that are stored while the page is being made may reach it before the models that they change.
-    page.expected_errors = ("ebsocket", "ERR_CONNECTION", "not connected", "Failed to load", "isn't known")
+    page.expected_errors = ("ebsocket", "ERR_CONNECTION", "not connected", "Failed to load")
     port = free_port()
     process = command(port=port)
     page.goto(f"http://127.0.0.1:{port}/", wait_until="domcontentloaded")
