@@ -115,6 +115,8 @@ def test_ranges_bars_and_classes_filter_each_other(page, served):
     page.get_by_role("tab", name="Distributions").click()
     selected = page.get_by_test_id("distributions-note")
     brush = page.get_by_role("group", name="Range of ink")
+    expect(brush).to_have_css("height", "84px")  # its style is there
+    brush.hover()
     box = brush.bounding_box()
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + 0.5 * box["width"] + 2, y)
