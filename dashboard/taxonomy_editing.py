@@ -247,9 +247,7 @@ def _of_merge(session: LabellingSession, change: Change) -> list[str]:
     into, audited = str(change.facts["into"]), _audited(session, change.name)
     taxonomy = session.workspace.taxonomy
     lines = [
-        f"{labels} become{'s' if n == 1 else ''} labels of '{into}'."
-        if n
-        else f"{labels}; '{into}' stays as it is."
+        f"{labels} {'is' if n == 1 else 'are'} of '{into}' then." if n else f"{labels}; '{into}' stays as it is."
     ]
     if audited:
         lines.append(

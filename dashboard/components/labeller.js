@@ -38,6 +38,7 @@ class Surface {
   build() {
     this.banner = element('div', {class: 'banner', role: 'alert', hidden: true})
     this.live = element('div', {class: 'sr-only', 'aria-live': 'polite', 'data-testid': 'live'})
+    this.liveItem = element('div', {class: 'sr-only', 'aria-live': 'polite', 'data-testid': 'live-item'})
     this.heading = element('h2', {class: 'item-id', 'data-testid': 'item-id'})
     this.badge = element('span', {class: 'badge', 'data-testid': 'round-badge'})
     this.card = new Card(this)
@@ -58,7 +59,7 @@ class Surface {
       this.banner,
       element('header', {}, this.heading, this.badge),
       this.notice, this.card.why, this.answer, this.card.body, this.card.near, this.suggestion, this.classes, this.actions,
-      this.live, this.keys.sheet, this.keys.change, this.noteDialog, this.card.menu, this.card.enlarged)
+      this.live, this.liveItem, this.keys.sheet, this.keys.change, this.noteDialog, this.card.menu, this.card.enlarged)
   }
 
   action(command, name, title) {
@@ -122,11 +123,13 @@ class Surface {
     if (!item) {
       this.heading.textContent = this.model.exhausted ? 'Nothing is left to ask' : 'Waiting for the next items'
       this.card.reason.textContent = this.model.exhausted ? 'Every item has an answer. Undo, look items up, or export.' : ''
+      this.speakItem(this.heading.textContent)
       this.badge.textContent = this.suggestion.textContent = ''
       this.answer.hidden = true
       return
     }
     this.heading.textContent = item.id
+    this.speakItem(`${item.id}. ${entry.reason || ''}`)
     const likely = this.card.suggestion(entry) ? `Most likely ${entry.suggested} (${entry.suggested_probability.toFixed(2)})` : ''
     const accept = this.keys.keyOf('accept')
     this.suggestion.replaceChildren(...(!likely ? this.card.heldBack(entry)
@@ -134,6 +137,9 @@ class Surface {
     this.paintBadge()
     this.paintAnswer()
   }
+
+  // Painting the same item again is not spoken again.
+  speakItem(words) { if (this.liveItem.textContent !== words) this.liveItem.textContent = words }
 
   paintNotice() {
     const n = this.nDuplicates

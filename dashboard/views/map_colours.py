@@ -15,7 +15,7 @@ from ...data.taxonomy import COLOURS, WANTED_COLOURS
 from ..pool_scores import MODEL, UNLIKE, ScoreFiles
 from ..session import LabellingSession
 from .map_legend import Entry, Legend
-from .marks import mark
+from .marks import mark, on_ground
 from .raster import Colouring
 
 DENSITY, CLASS, PREDICTED, UNCERTAINTY, DISTANCE = "density", "class", "predicted", "uncertainty", "unlike"
@@ -36,7 +36,6 @@ MOST_COLOURS = 20
 MOST_VALUES = 1_000
 PERCENTILES = (1, 99)
 SAMPLE = 200_000
-FAINT = 0.3  # luminance below which a colour vanishes on a dark page
 
 
 @dataclass(frozen=True)
@@ -265,12 +264,8 @@ def _rgb(colour: str) -> tuple[int, int, int]:
 
 
 def _pair(colour: str) -> tuple[str, str]:
-    """A colour for a light and for a dark page, where dark ones are lightened."""
-    r, g, b = _rgb(colour)
-    if (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255 >= FAINT:
-        return colour, colour
-    lighter = "#" + "".join(f"{int(v + 0.45 * (255 - v)):02x}" for v in (r, g, b))
-    return colour, lighter
+    """A colour for a light and for a dark page."""
+    return on_ground(colour, dark=False), on_ground(colour, dark=True)
 
 
 def _palettes(pairs: list[tuple[str, str]]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

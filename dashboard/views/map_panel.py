@@ -20,7 +20,7 @@ from ..time_machine import labels_at
 from .map_axes import is_projection, partner
 from .map_colours import CLASS, DENSITY, Coloured, choices, coloured, kind_of
 from .map_legend import Entry, Legend
-from .marks import SMALL, mark
+from .marks import SMALL, mark, on_ground
 from .raster import DARK, LIGHT, Handlers, RasterScatter
 
 if TYPE_CHECKING:
@@ -172,6 +172,7 @@ class MapPanel:
         self._glyphs[LABELLED][0].glyph.line_color = theme.ground
         halo, ring = self._glyphs[CURRENT]
         halo.glyph.line_color, ring.glyph.line_color = theme.ground, theme.ink
+        self.draw_labelled()
         self._write()
 
     def show_layers(self) -> None:
@@ -204,7 +205,7 @@ class MapPanel:
         return {
             "x": x[rows] if len(x) else x,
             "y": y[rows] if len(y) else y,
-            "colour": [taxonomy[c].colour for c in classes],
+            "colour": [on_ground(taxonomy[c].colour, self.page.dark) for c in classes],
             "marker": [mark(int(c)).marker for c in classes],
             "size": [12 if taxonomy[c].wanted else 8 for c in classes],
         }
@@ -302,7 +303,7 @@ class MapPanel:
             return self.legend
         found = self.session.found() if self.board.layers[LABELLED] else {}
         entries = tuple(
-            Entry((c.colour, c.colour), f"{c.name} {found[c.name]:,}", mark(i).character)
+            Entry((c.colour, on_ground(c.colour, dark=True)), f"{c.name} {found[c.name]:,}", mark(i).character)
             for i, c in enumerate(self.session.workspace.taxonomy)
             if found.get(c.name)
         )

@@ -177,7 +177,7 @@ def test_a_preview_says_whose_labels_change_and_changes_nothing(session):
     change(session, Action.CLASS_ADD, "galaxy")
     n = session.state.n_events
     lines = preview(session, Change(Action.CLASS_MERGE, "quasar", {"into": "galaxy"}))
-    assert lines[0] == "2 labels of 'quasar' (2 by ann) become labels of 'galaxy'."
+    assert lines[0] == "2 labels of 'quasar' (2 by ann) are of 'galaxy' then."
     assert any("mark 'galaxy'" in line for line in lines)
     for one in (
         Change(Action.CLASS_RENAME, "star", {"to": "dwarf"}),
