@@ -103,9 +103,10 @@ def _of_pace(pace: Pace) -> str:
     if not pace.n_found:
         least = math.floor(pace.labels.low)
         queries = f"{pace.n_queries:,} queries" if pace.n_queries != 1 else "query"
+        labels = f"{least:,} label{'s' if least != 1 else ''}"
         return (
-            f"No find among the last {queries}: a new find takes at least {least:,} label{'s' if least != 1 else ''} "
-            "(95 %). That alone is no reason to stop."
+            f"No find among the last {queries}: a new find takes at least {labels} (95 %). "
+            "That alone is no reason to stop."
         )
     low, high = math.floor(pace.labels.low), math.ceil(pace.labels.high)
     labels = max(round(pace.labels.point), 1)
