@@ -134,6 +134,18 @@ def export_package(workspace: Workspace, options: argparse.Namespace, say: Say, 
 def describe(options: argparse.Namespace, say: Say) -> None:
     """Take what is said of the data set, and say what is still missing."""
     workspace = Workspace.open(options.workspace)
+    workspace.lock("rareloop describe")  # a server keeps settings of its own, and would write these over
+    try:
+        workspace.reload()
+        workspace.settings[KEY] = _described(workspace, options).to_dict()
+        workspace.save()
+        _say_missing(workspace, say)
+    finally:
+        workspace.close()
+
+
+def _described(workspace: Workspace, options: argparse.Namespace) -> Publication:
+    """What is said of the data set with what the flags say instead."""
     values = Publication.of(workspace.settings).to_dict()
     values |= {name: getattr(options, name) for name in TEXTS if getattr(options, name) is not None}
     if options.creator is not None:
@@ -147,9 +159,7 @@ def describe(options: argparse.Namespace, say: Say) -> None:
         if missing is not None:
             raise InputError(f"there is no column '{missing}' in {workspace.source.name}: check --columns")
         values["columns"] = options.columns
-    workspace.settings[KEY] = Publication.from_dict(values).to_dict()
-    workspace.save()
-    _say_missing(workspace, say)
+    return Publication.from_dict(values)
 
 
 def _say_missing(workspace: Workspace, say: Say) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -203,13 +203,17 @@ def item_columns(source: Sequence[SourceColumn], classes: Sequence[str] = ()) ->
     return (ITEM_ID, *theirs, label, *ANSWER, *PURITY, *SELECTION, *PLACE)
 
 
-def source_columns(schema: pa.Schema, chosen: Sequence[str] | None, id_name: str | None) -> list[SourceColumn]:
+def source_columns(
+    schema: pa.Schema, chosen: Sequence[str] | None, left_out: Collection[str | None]
+) -> list[SourceColumn]:
     """The columns of the table that are handed over; one whose name is ours is called ``source_NAME``.
 
     Parameters
     ----------
     chosen
-        Their names; None for all but the identifier, which `item_id` holds.
+        Their names; None for all but those that are left out.
+    left_out
+        The identifier, which `item_id` holds, and a column that says the labels, which would give them away.
 
     Raises
     ------
@@ -219,7 +223,7 @@ def source_columns(schema: pa.Schema, chosen: Sequence[str] | None, id_name: str
     missing = next((name for name in chosen or () if name not in schema.names), None)
     if missing is not None:
         raise InputError(f"publication.columns names '{missing}', which the table has not: remove it there")
-    names = [name for name in schema.names if name != id_name] if chosen is None else list(chosen)
+    names = [name for name in schema.names if name not in left_out] if chosen is None else list(chosen)
     ours = {c.name for c in item_columns(())}
     taken, made = ours | set(names), []
     for name in names:

@@ -104,7 +104,9 @@ class Content:
     @cached_property
     def source(self) -> list[SourceColumn]:
         """The columns of the table that are handed over."""
-        return source_columns(self.workspace.table.schema, self.publication.columns, self.workspace.roles.id)
+        roles = self.workspace.roles
+        left_out = {roles.id, roles.label if roles.label_use != "ignore" else None}
+        return source_columns(self.workspace.table.schema, self.publication.columns, left_out)
 
     @property
     def classes(self) -> list[str]:

@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 from unittest import mock
 
@@ -19,6 +20,7 @@ from .datapackage import PROFILE
 from .safety import is_inside, open_parquet, read_front_matter, read_json, read_text
 
 CROISSANT_NEEDS = ("name", "description", "license", "url", "creator", "datePublished", "version", "conformsTo")
+MOST_RECORDS = 5_000  # of a table, for readers that take long; the package's own checks see every row
 NOT_OURS = {
     "transform",
     "regex",
@@ -158,9 +160,9 @@ def _croissant(checks: PackageChecks) -> str:
         raise CheckError(f"croissant.json: {min(issues)}")
     n_records = 0
     for record_set in dataset.metadata.record_sets:
-        n = sum(1 for _ in dataset.records(record_set.id))
+        n = sum(1 for _ in islice(dataset.records(record_set.id), MOST_RECORDS))
         expected = _rows_behind(checks, record_set.id)
-        if expected is not None and n != expected:
+        if expected is not None and n != min(expected, MOST_RECORDS):
             raise CheckError(f"croissant.json: {record_set.id} has {n:,} records, its files {expected:,} rows")
         n_records += n
     return f"no warnings, and {n_records:,} records of {len(dataset.metadata.record_sets)} sets can be read"
@@ -207,7 +209,7 @@ def _datapackage(checks: PackageChecks) -> str:
             raise CheckError(f"datapackage.json names a file outside the package: {resource['path'][:80]!r}")
     from frictionless import Package
 
-    report = Package(str(checks.folder / "datapackage.json")).validate()
+    report = Package(str(checks.folder / "datapackage.json")).validate(limit_rows=MOST_RECORDS)
     if not report.valid:
         message = report.flatten(["message"])[0][0]
         raise CheckError(f"frictionless: {' '.join(str(message).split())[:200]}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -338,6 +340,28 @@ def test_commands_describe_export_and_verify(made, tmp_path, capsys):
     assert {check["verdict"] for check in checks} <= {"pass", "not done"}
     assert "Bo" in (tmp_path / "p" / "CITATION.cff").read_text()
     assert "colour" not in pq.read_schema(tmp_path / "p" / "data" / "train-00000-of-00001.parquet").names
+
+
+def test_a_column_that_gives_the_labels_away_stays_at_home_unless_it_is_named(workspace, tmp_path):
+    workspace.roles.label, workspace.roles.label_use = "colour", "truth"
+    make_package(workspace, tmp_path / "hidden")
+    assert "colour" not in pq.read_schema(tmp_path / "hidden" / "data/train-00000-of-00001.parquet").names
+    workspace.settings["publication"]["columns"] = ["colour"]
+    make_package(workspace, tmp_path / "named")
+    assert "colour" in pq.read_schema(tmp_path / "named" / "data/train-00000-of-00001.parquet").names
+
+
+def test_settings_that_a_server_holds_are_not_written_over(workspace, capsys):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as server:
+        (workspace.folder / "lock.json").write_text(json.dumps({"pid": server.pid, "url": "http://here"}))
+        assert main(["describe", str(workspace.folder), "--title", "T"]) == 2
+        server.communicate(b"\n")
+    assert "http://here" in capsys.readouterr().err
+    assert main(["describe", str(workspace.folder), "--title", "T", "--columns", ""]) == 0
+    workspace.reload()
+    assert workspace.settings["publication"]["title"] == "T"
+    assert workspace.settings["publication"]["columns"] == []
+    assert not (workspace.folder / "lock.json").exists()
 
 
 def test_commands_say_what_is_wrong(made, tmp_path, capsys):

@@ -280,7 +280,7 @@ def test_a_column_of_the_source_that_has_our_name_gets_another():
     schema = pa.schema(
         [("id", pa.int64()), ("label", pa.string()), ("source_label", pa.string()), ("x", pa.float32())]
     )
-    made = source_columns(schema, None, "id")
+    made = source_columns(schema, None, {"id"})
     assert [(c.name, c.original) for c in made] == [
         ("source_source_label", "label"),
         ("source_label", "source_label"),
@@ -289,7 +289,7 @@ def test_a_column_of_the_source_that_has_our_name_gets_another():
     names = [c.name for c in item_columns(made)]
     assert len(set(names)) == len(names)
     with pytest.raises(InputError, match="'y', which the table has not"):
-        source_columns(schema, ["y"], None)
+        source_columns(schema, ["y"], ())
 
 
 def test_types_that_few_readers_know_become_common_ones():
