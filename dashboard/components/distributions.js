@@ -21,7 +21,7 @@ class Charts {
     this.note = element('span', {class: 'quiet', role: 'status', 'data-testid': 'distributions-note'})
     this.columns = popup('Columns', 'Columns with a chart', (panel) => this.fillColumns(panel))
     this.chips = element('div', {class: 'chips', role: 'group', 'aria-label': 'Filters'})
-    this.charts = element('div', {class: 'charts'})
+    this.charts = element('div', {class: 'all'})
     this.root = element('div', {class: 'host'},
       element('div', {class: 'bar'}, this.balance, this.note, this.columns.button), this.chips, this.charts, this.columns.panel)
   }

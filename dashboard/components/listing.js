@@ -37,7 +37,9 @@ class Listing {
 
   receive(message) {
     const isNewPage = message.rows && (message.page !== this.state.page || message.version !== this.state.version)
+    const hasNewViews = message.views && message.views.join('\n') !== this.state.views.join('\n')
     Object.assign(this.state, message)
+    if (hasNewViews && this.views.panel.matches(':popover-open')) this.fillViews(this.views.panel)
     if (message.rows) this.paintRows(isNewPage)
     this.paintHead()
     this.paintCurrent()

@@ -94,7 +94,7 @@ def test_what_is_like_an_item_is_listed_by_distance_and_a_view_is_kept(page, ser
     page.get_by_role("button", name="Views ▾").click()
     page.get_by_label("Name of the view").fill("like the first")
     page.get_by_role("button", name="Save this view").click()
-    served.wait(lambda: "view=" in page.url, "the address names the view")
+    page.wait_for_function("() => location.search.startsWith('?view=')")
     page.reload()
     wait_for_item(page)
     expect(page.get_by_role("tab", name="Table")).to_have_attribute("aria-selected", "true")
