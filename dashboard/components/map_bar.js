@@ -26,10 +26,18 @@ export function render({model}) {
   const clear = act('Clear', 'Select nothing', 'clear', 'Clear selection')
   const reset = act('Reset', 'Zoom all maps out', 'reset', 'Reset zoom')
   const add = act('+ Map', 'Show another map beside', 'add', 'Add a map')
-  const sheet = element('div', {class: 'sheet', hidden: true})
+  const sheet = element('div', {class: 'sheet', popover: 'manual'})
+  const isOpen = () => sheet.matches(':popover-open')
   const layers = element('button', {type: 'button', text: 'Layers', title: 'What is drawn over the points', 'aria-expanded': 'false',
-    onclick: () => open(sheet.hidden)})
-  const open = (yes) => { sheet.hidden = !yes; layers.setAttribute('aria-expanded', String(yes)) }
+    onclick: () => open(!isOpen())})
+  // In the top layer of the browser, so that nothing of the maps lies over it.
+  const open = (yes) => {
+    if (yes === isOpen()) return
+    const {bottom, right} = layers.getBoundingClientRect()
+    Object.assign(sheet.style, {top: `${bottom + 4}px`, right: `${document.documentElement.clientWidth - right}px`})
+    yes ? sheet.showPopover() : sheet.hidePopover()
+    layers.setAttribute('aria-expanded', String(yes))
+  }
   const menu = element('div', {class: 'menu'}, layers, sheet)
   const bar = element('div', {class: 'bar', role: 'toolbar', 'aria-label': 'Maps'}, tools, close, modes,
     element('div', {class: 'group'}, invert, clear), reset, menu, add)
@@ -55,7 +63,7 @@ export function render({model}) {
   }
   const onKey = (event) => {
     const target = event.composedPath()[0]
-    if (event.key === 'Escape' && !sheet.hidden) { open(false); layers.focus() }
+    if (event.key === 'Escape' && isOpen()) { open(false); layers.focus() }
     else if (state.corners && !isTyping(target) && (event.key === 'Escape' || (event.key === 'Enter' && !activates(target)))) {
       send({type: event.key === 'Enter' ? 'close-polygon' : 'drop-polygon'})
     } else return
