@@ -43,6 +43,15 @@ class ClassTable:
         self._subjects: dict[str, tuple[str, ...]] = {}  # class event → ids of the classes that it is about
         self._by_name: dict[str, str] = {}
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ClassTable):
+            return NotImplemented
+        names = ("used", "history", "undone", "_ids", "_place", "_implicit", "_former", "_subjects", "_by_name")
+        alike = all(getattr(self, name) == getattr(other, name) for name in names)
+        return alike and self.taxonomy.to_list() == other.taxonomy.to_list()
+
+    __hash__ = None  # type: ignore[assignment]
+
     @property
     def has_events(self) -> bool:
         """Whether the log knows the classes; otherwise the settings do."""
