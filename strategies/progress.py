@@ -109,9 +109,9 @@ def _of_pace(pace: Pace) -> str:
             "That alone is no reason to stop."
         )
     low, high = math.floor(pace.labels.low), math.ceil(pace.labels.high)
-    labels = max(round(pace.labels.point), 1)
-    noun = "label" if labels == 1 else "labels"
-    return f"About {labels:,} {noun} per new find at the present pace (95 %: {low:,}–{high:,})."
+    n_labels = max(round(pace.labels.point), 1)
+    noun = "label" if n_labels == 1 else "labels"
+    return f"About {n_labels:,} {noun} per new find at the present pace (95 %: {low:,}–{high:,})."
 
 
 def _of_needed(needed: MoreAnswers | None, target: float) -> list[str]:
