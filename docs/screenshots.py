@@ -30,7 +30,8 @@ CLASSES, WANTED = ["quasar", "other"], ["quasar"]
 DRAWER: Any = {"x": 683, "y": 410, "width": 683, "height": 358}
 SIZE: Any = {"width": 1366, "height": 768}
 TABS = {
-    "table": "Table", "distributions": "Distributions", "grid": "Grid", "progress": "Progress", "classes": "Classes",
+    "table": "Table", "distributions": "Distributions", "grid": "Grid", "progress": "Progress",
+    "classes": "Classes",
     "time": "Time machine", "stop": "Stop", "metrics": "Metrics",
 }  # fmt: skip
 IN_BOTH_THEMES = ("stop", "metrics")

@@ -83,3 +83,11 @@ def _luminance(colour: str) -> float:
 def _parts(colour: str) -> list[float]:
     """Red, green and blue, from 0 to 1."""
     return [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+
+
+def scroller(html: str, name: str) -> str:
+    """A part of the page that scrolls in its place, which the keyboard reaches and a screen reader names."""
+    return (
+        f'<div tabindex="0" role="region" aria-label="{name}" '
+        f'style="position:absolute;inset:0;overflow:auto;padding:0 10px">{html}</div>'
+    )

@@ -26,7 +26,7 @@ from .estimates_table import (
     looks,
     source_sentence,
 )
-from .marks import SMALL
+from .marks import SMALL, scroller
 from .sentences import CHARTS, RANKING, note_html
 
 OVER_LABELS, CURVE, RELIABILITY, DISCOVERY, COST, CONFUSION, ARMS, CROSS_VALIDATION = CHARTS
@@ -138,10 +138,7 @@ class MetricsView(pn.viewable.Viewer):
 
     def _put(self, html: str) -> None:
         """Show the table; it scrolls in an element of its own, which the keyboard reaches."""
-        self.table.object = (
-            '<div tabindex="0" role="region" aria-label="Estimates" '
-            f'style="position:absolute;inset:0;overflow:auto;padding:0 10px">{html}</div>'
-        )
+        self.table.object = scroller(html, "Estimates")
 
     def _measure_sway(self) -> None:
         """Say how much suggestions sway the answers, from all of them: in a thread."""

@@ -16,7 +16,7 @@ from ..time_machine import Moment, found_over_log, moment
 from .charts import nothing, short, thinned, up_to
 from .drawing import REFERENCE, Axis, Drawing, Line, Point, Words, picture
 from .estimates_table import Look, estimates_table, looks
-from .marks import mark
+from .marks import mark, scroller
 
 NOTHING_YET = "The log has no entry yet: there is no past to go back to."
 NOW = "This is now. Move the slider to see the counts, the estimates and the map as they were."
@@ -39,13 +39,13 @@ class TimeMachineView(pn.viewable.Viewer):
         self._goal: int | None = None  # where the slider is, while the place before is being counted
         self.slider = pmui.IntSlider(
             label="Entries of the log", value=0, start=0, end=1, sizing_mode="stretch_width", margin=(4, 20),
-            disabled=True, tooltips=False,
+            tooltips=False,
         )  # fmt: skip
         self.back = pmui.Button(
             label="Back to now", size="small", variant="outlined", disabled=True, margin=(10, 10)
         )
         self.banner = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10))
-        self.table = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10))
+        self.table = pn.pane.HTML("", sizing_mode="stretch_both", margin=0)
         self.chart = pn.pane.HTML("", sizing_mode="stretch_both", min_height=120, margin=0)
         self.slider.param.watch(lambda event: self._moved(event.new), "value")
         self.back.on_click(lambda _: self._back_to_now())
@@ -56,7 +56,7 @@ class TimeMachineView(pn.viewable.Viewer):
     def __panel__(self) -> pn.viewable.Viewable:
         left = pmui.Column(
             self.banner, self.table, sizing_mode="stretch_both", margin=0,
-            styles={"width": "52%", "min-width": "0", "height": "100%", "overflow": "auto"},
+            styles={"width": "52%", "min-width": "0", "height": "100%"},
         )  # fmt: skip
         right = pmui.Column(
             self.chart, sizing_mode="stretch_both", margin=0,
@@ -97,7 +97,6 @@ class TimeMachineView(pn.viewable.Viewer):
         try:
             self.slider.param.update(
                 end=end,
-                disabled=not known.n_events,
                 **({} if is_past or self._goal is not None else {"value": end}),
             )
         finally:
@@ -146,7 +145,8 @@ class TimeMachineView(pn.viewable.Viewer):
             f'<div role="status" data-testid="time-banner" style="font-size:13px">{text}<br>{round_text}</div>'
         )
         classes = looks(self.session.workspace.taxonomy)
-        self.table.object = estimates_table(classes, estimates, known.counts, self.page.dark)
+        table = estimates_table(classes, estimates, known.counts, self.page.dark)
+        self.table.object = scroller(table, "Estimates as of then")
         self.chart.object = picture(drawing, self.page.dark)
 
 

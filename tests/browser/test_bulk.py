@@ -16,7 +16,6 @@ from rareloop.tests.browser.actions import (
     wait_until_saved,
 )  # fmt: skip
 from rareloop.tests.browser.test_map import drag
-from rareloop.tests.browser.test_strategy import choose
 
 pytestmark = pytest.mark.browser
 
@@ -28,8 +27,8 @@ def test_a_lasso_is_checked_labelled_and_taken_back_in_one_step(page, serve, dig
     session = served.session
     wait_for_item(page)
     wait_for_map(page)
-    choose(page, "Across", "ink")
-    choose(page, "Up", "symmetry")
+    page.get_by_label("Across", exact=True).select_option("ink")
+    page.get_by_label("Up", exact=True).select_option("symmetry")
     wait_for_map(page, ["ink", "symmetry"])
     table = session.workspace.table
     x0, x1 = np.quantile(table.floats("ink"), (0.3, 0.8))
