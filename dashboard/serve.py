@@ -96,7 +96,7 @@ def check_address(address: Address) -> None:
 def page_factory(session: LabellingSession, layout: Layout) -> Callable[[], pn.viewable.Viewable]:
     """A function that makes the page of one visitor; the card contents are shared by all."""
     with _outside_a_notebook():
-        pn.extension("tabulator", notifications=True, reconnect=True)
+        pn.extension(notifications=True, reconnect=True)
     send_what_is_left()
     cards = ItemCards(session.workspace, session.card)
     arrangement = Arrangement(session, layout, VIEWS)

@@ -7,12 +7,6 @@ import functools
 from typing import NamedTuple
 
 SMALL = {"font-size": "13px"}
-COMPACT_TABLE = """
-:host .tabulator { font-size: 13px; }
-:host .tabulator-row .tabulator-cell { padding: 3px 8px; }
-:host .tabulator .tabulator-header .tabulator-col-content { padding: 3px 8px; }
-:host .tabulator-row { min-height: 24px; cursor: pointer; }
-"""
 
 
 class Mark(NamedTuple):

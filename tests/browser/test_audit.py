@@ -7,7 +7,7 @@ import json
 import pytest
 from rareloop.tests.browser.actions import current_row, expect, press_and_wait, wait_for_item, wait_until_saved
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def truth_of(served):

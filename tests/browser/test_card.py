@@ -23,7 +23,7 @@ from rareloop.tests.browser.actions import (
     wait_until_saved,
 )
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 N = 120
 SCRIPT = '<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>'

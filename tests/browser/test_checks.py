@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rareloop.tests.browser.actions import MAP_IS_DRAWN, expect, press_and_wait, wait_for_item
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from rareloop.tests.browser.actions import current_row, expect, wait_for_item
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import os
 import pytest
 from rareloop.tests.browser.actions import expect, press_and_wait, wait_for_item, wait_until_saved
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_guidelines_are_written_in_versions_that_answers_remember(page, serve, digits):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rareloop.tests.browser.actions import current_row, expect, press_and_wait, wait_for_item, wait_for_map
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 CARD = "section.surface"
 

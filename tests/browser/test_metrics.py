@@ -8,7 +8,7 @@ import pytest
 from rareloop.dashboard.views.sentences import CHARTS
 from rareloop.tests.browser.actions import expect, press_and_wait, wait_for_item
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 AXES = {
     "Over labels": ("labels", "Recall (95 % limits)"),

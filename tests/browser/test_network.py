@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rareloop.tests.browser.actions import MOVED_ON, expect, press_and_wait, wait_for_item, wait_until_saved
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 # A socket that can be cut: it closes, and no new one opens, until the network is back.
 CUTTABLE = """(() => {

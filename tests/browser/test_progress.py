@@ -8,7 +8,7 @@ import pytest
 from rareloop.dashboard.pace_meter import Known
 from rareloop.tests.browser.actions import expect, press_and_wait, wait_for_item, wait_until_saved
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def count_slowly(progress, until):

@@ -14,7 +14,7 @@ from rareloop.tests.browser.actions import (
     wait_until_saved,
 )
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 N = 300
 CLASS_BUTTONS = "section.surface .classes button"

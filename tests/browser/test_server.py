@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 from rareloop.tests.browser.actions import expect, press_and_wait, wait_for_item, wait_until_saved
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 OWN_CLASSIFIER = """
 from sklearn.naive_bayes import GaussianNB

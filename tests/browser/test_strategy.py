@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rareloop.tests.browser.actions import expect, wait_for_item
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def broken(learner, X_pool, n_instances=1):

@@ -12,7 +12,7 @@ from rareloop.tests.browser.actions import (
     wait_until_saved,
 )
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 LABELLED = """n => {
     const models = [...window.Bokeh.documents[0]._all_models.values()]
