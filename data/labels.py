@@ -39,7 +39,7 @@ EVENTS = sa.Table(
     sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("event_id", sa.String(64), nullable=False, unique=True),
     sa.Column("action", sa.String(16), nullable=False),
-    sa.Column("item_id", sa.String, nullable=False, index=True),
+    sa.Column("item_id", sa.String, nullable=False),
     sa.Column("annotator", sa.String, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),  # microseconds since 1970, UTC
     sa.Column("label", sa.String),
