@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rareloop.tests.browser.actions import MAP_IS_DRAWN, expect, press_and_wait, wait_for_item
+from rareloop.tests.browser.actions import expect, press_and_wait, wait_for_item, wait_for_map
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -14,7 +14,7 @@ def checks_tab(page, serve, digits):
     digits.save()
     served = serve(digits)
     wait_for_item(page)
-    page.wait_for_function(MAP_IS_DRAWN, arg=None)  # a change while the page is being built may be lost
+    wait_for_map(page)
     page.get_by_role("tab", name="Checks").click()
     expect(page.get_by_role("button", name="Run the checks")).to_be_enabled()
     return served
@@ -39,7 +39,7 @@ def test_colours_follow_the_theme(page, checks_tab):
     page.get_by_role("button", name="Run the checks").click()
     verdict = page.get_by_test_id("checks").locator("tbody tr[data-verdict=pass] td").first
     expect(verdict).to_have_css("color", "rgb(27, 110, 32)")
-    page.get_by_role("button", name="Toggle theme").click()
+    page.get_by_test_id("theme").click()
     expect(verdict).to_have_css("color", "rgb(123, 209, 129)")
 
 

@@ -47,7 +47,7 @@ def test_rename_merge_and_take_back_with_their_effects_before(page, classes_tab)
 
     choose(page, "Change", "merge into another")
     choose(page, "Into", "3")
-    expect(page.get_by_test_id("effects")).to_contain_text("become")
+    expect(page.get_by_test_id("effects")).to_contain_text("is of '3' then")
     if folder := os.environ.get("SHOTS"):
         page.screenshot(path=f"{folder}/classes-light.png")
         page.get_by_role("banner").get_by_role("button").last.click()

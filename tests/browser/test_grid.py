@@ -61,6 +61,7 @@ def test_suggestions_are_marked_and_questions_of_the_audit_never(page, serve, di
     served.wait(lambda: not session.round_running, "no round under way")
     open_grid(page)
     page.get_by_label("Marks", exact=True).select_option("suggested")
+    page.get_by_label("Least probability").select_option("0")
     page.get_by_label("How many").select_option("60")
     expect(tiles(page).locator("visible=true").first).to_be_visible()
     suggested = {q.row: q.suggested for q in session.queue}

@@ -193,7 +193,7 @@ def test_cell_values_are_text_and_never_html(page, serve, tmp_path):
     wait_for_item(page)
     press_and_wait(page, "1")
     press_and_wait(page, "2")
-    for tab in ("History", "Selection", "Strategy", "Metrics"):
+    for tab in ("History", "Table", "Distributions", "Grid", "Bulk", "Classes", "Strategy", "Metrics"):
         page.get_by_role("tab", name=tab).click()
         expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
     expect(page.get_by_test_id("item-id")).to_contain_text("<img")
