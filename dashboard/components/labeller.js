@@ -202,6 +202,7 @@ class Surface {
     for (const entry of this.ahead) busy.add(entry.row)
     if (this.current && !moved) busy.add(this.current.row)
     this.queue = queue.filter((entry) => !busy.has(entry.row))
+    this.root.dataset.queue = queue.length ? queue[0].round : ''
     this.preload()
     if (moved || !this.current || !this.items.has(this.current.row)) this.next()
     else this.paintBadge()
