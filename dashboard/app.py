@@ -223,13 +223,13 @@ class App:
 
     def _show_status(self) -> None:
         if self.session.phase != "labelling":
-            self.status.show()
+            self.status.show_badges()
             return
         wanted = [c.name for c in self.session.workspace.taxonomy if c.wanted]
         counts = self.session.found()
         per_hour = self.session.pace.known.session.per_hour
         found = f"found {sum(counts[name] for name in wanted):,} · " if wanted else ""
-        self.status.show(
+        self.status.show_badges(
             round_text=self._stage(),
             running=self.session.round_running,
             found=f"{found}{sum(counts.values()):,} labels",

@@ -143,14 +143,15 @@ class FloorPlan:
             tabs.active = place
 
     def _on_place(self, message: dict[str, Any]) -> None:
+        kind = message.get("type")
         root, view = self.arrangement.layout.root, str(message.get("view"))
         to, side = str(message.get("to") or ""), str(message.get("side") or "")
         known = root.views()
-        if message["type"] == "add" and view in self.titles and view not in known and to in known:
+        if kind == "add" and view in self.titles and view not in known and to in known:
             self._rebuild(add(root, view, to))
-        elif message["type"] == "close" and view in known and view != CARD:
+        elif kind == "close" and view in known and view != CARD:
             self._rebuild(close(root, view))
-        elif message["type"] == "move" and view in known and to in known:
+        elif kind == "move" and view in known and to in known:
             self._rebuild(move(root, view, to, side))
         else:
             self.page.tell("Another tab has changed the layout: reload the page.")
@@ -187,4 +188,4 @@ class FloorPlan:
 
     def _show_menu(self) -> None:
         arrangement = self.arrangement
-        self.arranger.show(arrangement.layout.name, arrangement.shipped(), arrangement.yours())
+        self.arranger.show_layouts(arrangement.layout.name, arrangement.shipped(), arrangement.yours())

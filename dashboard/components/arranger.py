@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from panel.custom import JSComponent
-
 from . import HERE, script
+from .messenger import Shower
 
 
-class Arranger(JSComponent):
+class Arranger(Shower):
     """A menu of layouts and a switch for focus mode, which stays in the browser.
 
     Parameters
@@ -23,23 +21,17 @@ class Arranger(JSComponent):
     _esm = script("elements", "menu", "arranger")
     _stylesheets = [HERE / "arranger.css", HERE / "menu.css"]  # noqa: RUF012 (Panel's own form)
 
-    def __init__(self, on_message: Callable[[dict[str, Any]], None], **params: Any) -> None:
-        super().__init__(**params)
-        self._on_message = on_message
-        self._state: dict[str, Any] = {"type": "state", "shown": False, "current": "", "shipped": [], "yours": []}
+    _state = {"type": "state", "shown": False, "current": "", "shipped": [], "yours": []}  # noqa: RUF012
 
-    def show(self, current: str, shipped: list[dict[str, str]], yours: list[dict[str, str]]) -> None:
+    def show_layouts(self, current: str, shipped: list[dict[str, str]], yours: list[dict[str, str]]) -> None:
         """Show the buttons with the layouts that there are, each a ``name`` and ``description``."""
-        self._state = self._state | {"shown": True, "current": current, "shipped": shipped, "yours": yours}
-        self._send_msg(self._state)
+        self.show(self._state | {"shown": True, "current": current, "shipped": shipped, "yours": yours})
 
     def reload(self) -> None:
         """Load the page anew; it says in its hello which item was shown."""
-        self._send_msg({"type": "reload"})
+        self.send({"type": "reload"})
 
     def _handle_msg(self, data: Any) -> None:
-        if not isinstance(data, dict):
-            return
-        if data.get("type") == "hello":  # the browser has made the buttons: tell it what they say
-            self._send_msg(self._state)
-        self._on_message(data)
+        super()._handle_msg(data)
+        if isinstance(data, dict) and data.get("type") == "hello":
+            self._on_message(data)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import param
-from panel.custom import JSComponent
 
 from . import HERE, script
+from .messenger import Messenger
 
 
-class HistoryList(JSComponent):
+class HistoryList(Messenger):
     """Asks for pages of the log and shows them; the browser's side is in ``history.js``.
 
     Messages to the browser: ``lines`` (a page of the log), ``changed`` (load it again). Messages from the
@@ -23,15 +20,3 @@ class HistoryList(JSComponent):
 
     _esm = script("elements", "outbox", "history")
     _stylesheets = [HERE / "history.css"]  # noqa: RUF012 (Panel's own form)
-
-    def __init__(self, on_message: Callable[[dict[str, Any]], None], **params: Any) -> None:
-        super().__init__(**params)
-        self._on_message = on_message
-
-    def send(self, message: dict[str, Any]) -> None:
-        """Send a message to the browser; call it with the document's lock held."""
-        self._send_msg(message)
-
-    def _handle_msg(self, data: Any) -> None:
-        if isinstance(data, dict):
-            self._on_message(data)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import param
-from panel.custom import JSComponent
 
 from . import HERE, script
+from .messenger import Messenger
 
 
-class Labeller(JSComponent):
+class Labeller(Messenger):
     """Shows prefetched items and sends what is decided; the browser's side is in ``labeller.js`` and ``card.js``.
 
     Messages to the browser have a ``type``: ``queue`` (the entries in their order), ``show`` (one entry
@@ -35,15 +32,3 @@ class Labeller(JSComponent):
 
     _esm = script("elements", "outbox", "plots", "card", "keys", "labeller")
     _stylesheets = [HERE / "labeller.css", HERE / "card.css"]  # noqa: RUF012 (Panel's own form)
-
-    def __init__(self, on_message: Callable[[dict[str, Any]], None], **params: Any) -> None:
-        super().__init__(**params)
-        self._on_message = on_message
-
-    def send(self, message: dict[str, Any]) -> None:
-        """Send a message to the browser; call it with the document's lock held."""
-        self._send_msg(message)
-
-    def _handle_msg(self, data: Any) -> None:
-        if isinstance(data, dict):
-            self._on_message(data)

@@ -9,6 +9,7 @@ import param
 from panel.custom import Child, Children, JSComponent
 
 from . import HERE, script
+from .messenger import Messenger
 
 
 class Split(JSComponent):
@@ -39,12 +40,12 @@ class Split(JSComponent):
             self._on_sizes([float(size) for size in sizes])
 
 
-class Place(JSComponent):
+class Place(Messenger):
     """One place with the views in it, and the menus that move, close and add views.
 
     Parameters
     ----------
-    on_change
+    on_message
         Called with what the user chose: ``type`` (move, close, add), ``view``, and where they apply ``to`` (a
         view of the place that is meant) and ``side`` (left, right, above, below, or empty for a tab).
     """
@@ -56,11 +57,3 @@ class Place(JSComponent):
 
     _esm = script("elements", "menu", "place")
     _stylesheets = [HERE / "place.css", HERE / "menu.css"]  # noqa: RUF012 (Panel's own form)
-
-    def __init__(self, on_change: Callable[[dict[str, Any]], None], **params: Any) -> None:
-        super().__init__(**params)
-        self._on_change = on_change
-
-    def _handle_msg(self, data: Any) -> None:
-        if isinstance(data, dict) and data.get("type") in ("move", "close", "add"):
-            self._on_change(data)

@@ -50,20 +50,20 @@ class WorkNotes:
             work.append(
                 {"id": ROUND, "title": f"Round {number}", "share": None, "text": text, "cancellable": False}
             )
-        self.bar.show(work=work)
+        self.bar.show_parts(work=work)
 
     # ---- time and breaks ---------------------------------------------------------------------------
 
     def _show_past(self) -> None:
         n = self.page.at_label
         text = "" if n is None else f"As of entry {n:,} of {self.session.state.n_events:,}"
-        self.bar.show(past=text)
+        self.bar.show_parts(past=text)
 
     def _show_break(self) -> None:
         seconds, minutes = self.session.pace.known.since_break, self.session.pace.break_minutes
         self._dismissed = min(self._dismissed, seconds)  # a break has been taken since
         due = minutes > 0 and seconds - self._dismissed >= 60 * minutes
-        self.bar.show(pause=break_words(seconds) if due else "")
+        self.bar.show_parts(pause=break_words(seconds) if due else "")
 
     # ---- what the user does ------------------------------------------------------------------------
 

@@ -1,0 +1,51 @@
+"""What components that talk with the browser by messages have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from panel.custom import JSComponent
+
+Receive = Callable[[dict[str, Any]], None]
+
+
+class Messenger(JSComponent):
+    """A component of the browser that is sent messages, and whose own go to `on_message`.
+
+    Messages rather than properties: a property that changes while the page is still being built may not arrive.
+    """
+
+    __abstract = True
+
+    def __init__(self, on_message: Receive = lambda message: None, **params: Any) -> None:
+        super().__init__(**params)
+        self._on_message = on_message
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message to the browser; call it with the document's lock held."""
+        self._send_msg(message)
+
+    def _handle_msg(self, data: Any) -> None:
+        if isinstance(data, dict):
+            self._on_message(data)
+
+
+class Shower(Messenger):
+    """A component that shows a state, and asks for it with ``hello`` once the browser has made it."""
+
+    __abstract = True
+
+    _state: dict[str, Any] = {}  # noqa: RUF012 (never changed in place)
+
+    def show(self, state: dict[str, Any]) -> None:
+        """Show a state; call it with the document's lock held."""
+        if state != self._state:
+            self._state = state
+            self.send(state)
+
+    def _handle_msg(self, data: Any) -> None:
+        if isinstance(data, dict) and data.get("type") == "hello":
+            self.send(self._state)
+        else:
+            super()._handle_msg(data)
