@@ -10,7 +10,6 @@ import numpy as np
 
 from ..data.errors import InputError
 from .search import USUAL, Found, find, near_rows, search
-from .similar import Nearest
 
 if TYPE_CHECKING:
     from .page import Page
@@ -32,16 +31,8 @@ class Finder:
         self.page = page
         self.k = USUAL
         self._asked = self._answered = 0
-        self._nearest: Nearest | None = None
         page.param.watch(lambda _: self._selected_elsewhere(), "selection")
         page.param.watch(lambda event: self._obey(*event.new), "command")
-
-    @property
-    def nearest(self) -> Nearest:
-        """The search over the workspace's features."""
-        if self._nearest is None:
-            self._nearest = Nearest(self.page.session.workspace.features)
-        return self._nearest
 
     @property
     def shown(self) -> Found | None:
@@ -62,11 +53,11 @@ class Finder:
 
     def search(self, text: str) -> None:
         """Open the item of that id, or select what a rule or a value finds."""
-        self._ask(lambda: search(self.page.session, self.nearest, text), is_listed=True)
+        self._ask(lambda: search(self.page.session, self.page.session.nearest, text), is_listed=True)
 
     def find(self, source: dict[str, Any], is_listed: bool = True) -> None:
         """Select what `search.find` finds; `is_listed` opens the table."""
-        self._ask(lambda: find(self.page.session, self.nearest, source), is_listed)
+        self._ask(lambda: find(self.page.session, self.page.session.nearest, source), is_listed)
 
     def similar_to_item(self, row: int | None) -> None:
         """Select the items most like one."""
@@ -84,7 +75,9 @@ class Finder:
         k = self.k
         source = {"similar": shown.source, "k": k} if shown is not None and shown.source else {}
         self._ask(
-            lambda: near_rows(self.page.session, self.nearest, rows, f"the mean of {name}", k, source),
+            lambda: near_rows(
+                self.page.session, self.page.session.nearest, rows, f"the mean of {name}", k, source
+            ),
             is_listed=True,
         )
 

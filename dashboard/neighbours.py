@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from ..strategies.rows import blocks
+from ..strategies.retrieval import Metric
 from .reasons import WITHOUT_HINT
 from .session import LabellingSession
 from .training import labels_of
@@ -52,8 +52,6 @@ class Neighbourhood:
     def __init__(self, session: LabellingSession) -> None:
         self.session = session
         self._lock = threading.Lock()
-        self._of: Any = None  # the matrix that the norms are of
-        self._norms = np.empty(0, np.float32)
         self._labelled: _Labelled | None = None
 
     def of(self, row: int) -> dict[str, Any]:
@@ -65,9 +63,11 @@ class Neighbourhood:
             ``labelled`` (with ``class``) and ``unlabelled``: lists of ``row``, ``id`` and ``distance``,
             nearest first; what the audit has sealed is in neither.
         """
-        metric = self.session.settings.metric
+        metric: Metric = self.session.settings.metric  # type: ignore[assignment]
         with self._lock:  # one at a time: each has the memory of a column of the pool
-            far = self._distances(row, metric)
+            nearest = self.session.nearest
+            centre = nearest.centre(np.array([row]), metric)
+            far = nearest.rough(centre, metric)
             labelled = self._labelled_rows()
             near = labelled[labelled != row]
             near = near[np.argsort(far[near], kind="stable")[:N_OF_EACH]]
@@ -75,26 +75,10 @@ class Neighbourhood:
             items = self.session.state.items
             known = [
                 one | {"class": state.label}
-                for one in self._described(near, row, metric)
+                for one in self._described(near, centre, metric)
                 if (state := items.get(one["id"])) is not None and state.label is not None
             ]
-            return {"labelled": known, "unlabelled": self._described(self._unlabelled(far), row, metric)}
-
-    def _distances(self, row: int, metric: str) -> NDArray[np.float32]:
-        """Squared distances, or one minus the cosine, of all rows ``(n_items,)``."""
-        X = self.session.workspace.features
-        if self._of is not X:
-            self._norms = np.concatenate([np.einsum("ij,ij->i", values, values) for _, values in blocks(X)])
-            self._of = X
-        query = np.ascontiguousarray(X[row])
-        products = np.concatenate([values @ query for _, values in blocks(X)])
-        if metric == "cosine":
-            lengths = np.sqrt(self._norms * self._norms[row])
-            return np.float32(1) - np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
-        products *= -2
-        products += self._norms
-        products += self._norms[row]
-        return products
+            return {"labelled": known, "unlabelled": self._described(self._unlabelled(far), centre, metric)}
 
     def _labelled_rows(self) -> NDArray[np.int64]:
         """Rows with a label that the audit has not sealed."""
@@ -122,17 +106,11 @@ class Neighbourhood:
                 return found[is_open][:N_OF_EACH]
             wanted *= 16
 
-    def _described(self, rows: NDArray[np.int64], row: int, metric: str) -> list[dict[str, Any]]:
+    def _described(
+        self, rows: NDArray[np.int64], centre: NDArray[np.float64], metric: Metric
+    ) -> list[dict[str, Any]]:
         """Rows with their identifiers and distances, in double precision: equal items are at none."""
-        if not len(rows):
-            return []
-        X = self.session.workspace.features
-        values, query = np.asarray(X[rows], np.float64), np.asarray(X[row], np.float64)
-        if metric == "cosine":
-            lengths = np.linalg.norm(values, axis=1) * np.linalg.norm(query)
-            distances = 1 - np.divide(values @ query, lengths, out=np.zeros(len(rows)), where=lengths > 0)
-        else:
-            distances = np.linalg.norm(values - query, axis=1)
+        distances = self.session.nearest.exact(rows, centre, metric)
         texts = self.session.workspace.ids.texts(rows)
         return [
             {"row": int(rows[i]), "id": texts[i], "distance": max(float(f"{distances[i]:.4g}"), 0.0)}

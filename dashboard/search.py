@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..data.errors import InputError
+from ..strategies.nearest_items import FEWEST, MOST, Nearest
 from .columns import Columns
 from .rules import RuleError, parse
 from .session import LabellingSession
-from .similar import FEWEST, MOST, Nearest
 
 USUAL = 100
 LONGEST_NAMED = 60

@@ -25,6 +25,7 @@ from ..data.labels import Action, Event, LogState, new_event_id
 from ..data.roles import Roles
 from ..data.roundlog import RoundRecord
 from ..data.workspace import Workspace
+from ..strategies.nearest_items import Nearest
 from ..strategies.rounds import Labels, RoundSettings
 from .audits import Auditor
 from .bulk import Bulker
@@ -115,6 +116,7 @@ class LabellingSession(param.Parameterized):
         self.campaigner = Campaigner(workspace, self._writer, hooks)
         self.bulker = Bulker(self)
         self._held_back: tuple[tuple[int, int], ...] = ()  # what the newest round says of equal items
+        self._nearest: Nearest | None = None
         self._cancelled = False  # whether the user has broken off the preparation
         self._unseen = 0  # decisions that no round has seen
         self._round_again = False
@@ -247,6 +249,14 @@ class LabellingSession(param.Parameterized):
     def retrain_every(self) -> int:
         """After how many decisions the next round starts."""
         return int(self.workspace.settings.get("retrain_every", RETRAIN_EVERY))
+
+    @property
+    def nearest(self) -> Nearest:
+        """Exact search over the features, one for all pages; it touches the whole pool, so use it in threads."""
+        features = self.workspace.features
+        if self._nearest is None or self._nearest.X is not features:
+            self._nearest = Nearest(features)
+        return self._nearest
 
     @property
     def guideline(self) -> int | None:

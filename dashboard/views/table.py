@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...data.errors import InputError
 from ...data.export.formats import BLOCK_ROWS, export_blocks
+from ...strategies.nearest_items import FEWEST, MOST
 from ..columns import Answers
 from ..components.listing import Listing
 from ..listing import (
@@ -31,7 +32,6 @@ from ..listing import (
 from ..page import Page
 from ..saved_views import MAPS, SavedViews
 from ..session import LabellingSession
-from ..similar import FEWEST, MOST
 from .export import FOLDER, ROUTE
 
 PAGE_SIZE = 50

@@ -13,9 +13,9 @@ from rareloop.dashboard.page import Page
 from rareloop.dashboard.saved_views import SavedViews
 from rareloop.dashboard.search import Found, find, search
 from rareloop.dashboard.session import LabellingSession
-from rareloop.dashboard.similar import Nearest
 from rareloop.data.errors import InputError
 from rareloop.data.workspace import Workspace, workspace_folder
+from rareloop.strategies.nearest_items import Nearest
 
 N = 300
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from rareloop.dashboard.similar import Nearest
+from rareloop.strategies.nearest_items import Nearest
 from scipy.spatial.distance import cdist
 
 

@@ -1,4 +1,4 @@
-"""The items nearest to one, or to the mean of several, in the features and the metric of the workspace."""
+"""The items nearest to one, or to the mean of several, by exact search; the lengths of vectors are kept."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..strategies.retrieval import Metric
-from ..strategies.rows import blocks
+from .retrieval import Metric
+from .rows import blocks
 
 FEWEST, MOST = 10, 1_000
 SPARE = 64  # how many more are compared once again in double precision
@@ -47,18 +47,18 @@ class Nearest:
         metric
             Euclidean distance, or one minus the cosine.
         """
-        centre = self._mean(rows, metric)
-        rough = self._rough(centre, metric)
+        centre = self.centre(rows, metric)
+        rough = self.rough(centre, metric)
         rough[rows] = np.inf
         n_found = min(k, len(self.X) - len(np.unique(rows)))
         n_compared = min(n_found + SPARE, len(self.X))
         near = np.argpartition(rough, n_compared - 1)[:n_compared]
         near = np.sort(near[np.isfinite(rough[near])])
-        exact = self._exact(near, centre, metric)
+        exact = self.exact(near, centre, metric)
         order = np.argsort(exact, kind="stable")[:n_found]
         return Neighbours(near[order].astype(np.int64), exact[order])
 
-    def _mean(self, rows: NDArray[np.int64], metric: Metric) -> NDArray[np.float64]:
+    def centre(self, rows: NDArray[np.int64], metric: Metric) -> NDArray[np.float64]:
         """The mean of some rows, float64 ``(n_features,)``; read in blocks."""
         total = np.zeros(self.X.shape[1])
         for _, part in blocks(np.asarray(rows)):
@@ -66,7 +66,7 @@ class Nearest:
             total += (_directions(values) if metric == "cosine" else values).sum(axis=0)
         return total / max(len(rows), 1)
 
-    def _rough(self, centre: NDArray[np.float64], metric: Metric) -> NDArray[np.float32]:
+    def rough(self, centre: NDArray[np.float64], metric: Metric) -> NDArray[np.float32]:
         """Numbers that order all items by distance, but for rounding, float32 ``(n_items,)``."""
         squares = self.squares
         query = centre.astype(np.float32)
@@ -90,7 +90,8 @@ class Nearest:
             self._squares = squares
         return self._squares
 
-    def _exact(self, near: NDArray[np.int64], centre: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
+    def exact(self, near: NDArray[np.int64], centre: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
+        """The distances of some rows to a point, in double precision ``(n_rows,)``."""
         values = np.asarray(self.X[near], np.float64)
         if metric == "cosine":
             return 1 - _directions(values) @ _directions(centre[None, :])[0]
