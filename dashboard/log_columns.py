@@ -125,7 +125,7 @@ class LogColumns:
             if log is not self._log:
                 self._forget()
                 self._log = log
-            fresh = log.events(offset=self._n)
+            fresh = log.events(after=int(self._seq[self._n - 1]) if self._n else 0)
             if fresh:
                 self._take(fresh, log)
             columns: dict[str, Any] = {name: values[: self._n] for name, values in self._values.items()}

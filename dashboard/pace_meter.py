@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import param
 from numpy.typing import NDArray
 
 from ..data.workspace import Workspace
+from .latest import Latest
 from .log_columns import LogColumns
 from .pace import IDLE_SECONDS, Pace, finds_curve, pace, session_began, since_break
 
@@ -48,8 +48,9 @@ class PaceMeter(param.Parameterized):
         self.columns = columns
         self.annotator = annotator
         self._began = time.time()
-        self._lock = threading.Lock()
-        self._busy = self._again = False
+        self._counting = Latest(
+            self._count, THREAD, lambda error: log.error("the pace could not be counted", exc_info=error)
+        )
 
     @property
     def idle(self) -> float:
@@ -63,24 +64,10 @@ class PaceMeter(param.Parameterized):
 
     def ask(self) -> None:
         """Have the pace counted anew."""
-        with self._lock:
-            self._again = True
-            if self._busy:
-                return
-            self._busy = True
-        THREAD.submit(self._work)
+        self._counting.ask()
 
-    def _work(self) -> None:
-        while True:
-            with self._lock:
-                if not self._again:
-                    self._busy = False
-                    return
-                self._again = False
-            try:
-                self.known = self.measure()
-            except Exception:
-                log.exception("the pace could not be counted")
+    def _count(self) -> None:
+        self.known = self.measure()
 
     def measure(self) -> Known:
         """Count now."""

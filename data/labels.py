@@ -176,11 +176,15 @@ class LabelLog:
         newest_first: bool = False,
         limit: int | None = None,
         offset: int = 0,
+        after: int = 0,
         where: sa.ColumnElement[bool] | None = None,
     ) -> list[Event]:
-        """Events in their order, or the newest first; `where` is a condition on the columns of `EVENTS`."""
+        """Events in their order, or the newest first.
+
+        `after` leaves out those up to that `seq`; `where` is a condition on the columns of `EVENTS`.
+        """
         order = EVENTS.c.seq.desc() if newest_first else EVENTS.c.seq
-        query = sa.select(EVENTS).order_by(order).limit(limit).offset(offset)
+        query = sa.select(EVENTS).where(EVENTS.c.seq > after).order_by(order).limit(limit).offset(offset)
         with self._engine.connect() as connection:
             rows = connection.execute(query if where is None else query.where(where)).mappings()
             return [_from_row(row) for row in rows]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -25,6 +24,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 from numpy.typing import NDArray
 
+from ..latest import Latest
 from ..page import THREADS, Page
 from .picking import View, inside, nearest
 
@@ -115,8 +115,8 @@ class RasterScatter:
         self.n_drawn = 0
         self.modifiers: Mapping[str, bool] | None = None
         self._corners: list[tuple[float, float]] = []
-        self._lock = threading.Lock()
-        self._busy = self._again = self._flush_due = False
+        self._drawing = Latest(self._draw, THREADS, lambda error: page.hop(partial(page.complain, error)))
+        self._flush_due = False
         self.figure = self._build_figure(name)
         self.tool = LASSO
 
@@ -237,30 +237,13 @@ class RasterScatter:
 
     def redraw(self) -> None:
         """Ask for a new image; never more than one raster is under way, and the latest view wins."""
-        if not self.is_shown:
-            return
-        with self._lock:
-            self._again = True
-            if self._busy:
-                return
-            self._busy = True
-        THREADS.submit(self._work)
+        if self.is_shown:
+            self._drawing.ask()
 
-    def _work(self) -> None:
-        try:
-            while True:
-                with self._lock:
-                    if not self._again:
-                        self._busy = False
-                        return
-                    self._again = False
-                view = self.view
-                image = self.shade(view)
-                self.page.hop(partial(self._put, image, view))
-        except Exception as error:
-            with self._lock:
-                self._busy = False
-            self.page.hop(partial(self.page.complain, error))
+    def _draw(self) -> None:
+        view = self.view
+        image = self.shade(view)
+        self.page.hop(partial(self._put, image, view))
 
     def _put(self, image: NDArray[np.uint32], view: View) -> None:
         x0, x1, y0, y1 = view
