@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import panel.io.document as panel_document
@@ -48,7 +49,7 @@ class Connection:
 def test_an_update_that_comes_as_an_earlier_one_ends_is_sent(socket):
     send_what_is_left()
 
-    async def run():
+    async def messages():
         doc, connection = Document(), Connection()
         put_off(doc, connection, "first")
         await asyncio.sleep(0)
@@ -58,7 +59,8 @@ def test_an_update_that_comes_as_an_earlier_one_ends_is_sent(socket):
             await asyncio.sleep(0)
         return list(socket.sent)
 
-    assert asyncio.run(run()) == ["first", "second"]
+    with ThreadPoolExecutor(1) as thread:  # the test's own thread has a loop already after tests of the browser
+        assert thread.submit(asyncio.run, messages()).result() == ["first", "second"]
 
 
 def test_calling_it_twice_wraps_once():
