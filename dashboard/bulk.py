@@ -148,7 +148,7 @@ class Bulker(param.Parameterized):
             np.asarray(rows, np.int64), source, label, relabel, len(open_rows), tuple(int(row) for row in drawn)
         )
         self.check = check
-        self._session.ask_no_more(check.sample)  # with a suggestion, as the queue asks
+        self._session.questions.drop(check.sample)  # with a suggestion, as the queue asks
         return check
 
     def verdict(self) -> Verdict | None:

@@ -55,7 +55,7 @@ def test_estimates_follow_every_answer_of_the_audit(session):
     before = session.estimates["n_audit"]
     while session.queue[0].strategy != "audit":
         answer(session, 1)
-    session._unseen = -100  # no round is due
+    session.loop.n_unseen = -100  # no round is due
     n_rounds = len(session.reports)
     answer(session, 1)
     assert session.estimates["n_audit"] == before + 1 or len(session.reports) > n_rounds

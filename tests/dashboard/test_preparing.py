@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from rareloop.dashboard.session import CANCELLED, LabellingSession
+from rareloop.dashboard.preparation import CANCELLED
+from rareloop.dashboard.session import LabellingSession
 from rareloop.data.workspace import Workspace
 from rareloop.tests.dashboard.test_session import survey
 

@@ -212,7 +212,7 @@ def test_the_queue_of_the_last_round_comes_back_with_its_reasons(session, tmp_pa
     session.close()
     again = LabellingSession(Workspace.open(folder), "ann")
     again.workspace.reload()
-    again._restore_queue()
+    again.questions.restore()
     assert [queued.row for queued in again.queue] == list(before)
     for queued in again.queue:
         old = before[queued.row]
