@@ -38,17 +38,17 @@ class Answers:
         self._session = session
         self._workspace = session.workspace
 
-    def decide(self, decisions: Sequence[Mapping[str, Any]]) -> Sequence[Event]:
+    def decide(self, decisions: Sequence[Mapping[str, Any]], annotator: str) -> Sequence[Event]:
         """Store decisions in one transaction, see `LabellingSession.decide`."""
-        made = [self._event(d) for d in decisions]
+        made = [self._event(d, annotator) for d in decisions]
         opened = [event.item_id for event, d in zip(made, decisions, strict=True) if d.get("round") is None]
         self._session.auditor.record_reached(opened)
         return self._workspace.log.append(made)
 
-    def step(self, action: Action, event_id: str | None) -> Sequence[Event]:
-        """Take back, or bring back, the newest decision, or all that were given in one step with it."""
+    def step(self, action: Action, event_id: str | None, annotator: str) -> Sequence[Event]:
+        """Take back, or bring back, somebody's newest decision, or all that were given in one step with it."""
         labels, state, new_id = self._workspace.log, self._session.state, event_id or new_event_id()
-        annotator, is_undo = self._session.annotator, action == Action.UNDO
+        is_undo = action == Action.UNDO
         newest = state.undoable(annotator) if is_undo else state.redoable(annotator)
         batch = [] if newest is None or state.has(new_id) else state.batch_of(newest, undone=not is_undo)
         if len(batch) < 2:
@@ -63,11 +63,11 @@ class Answers:
             raise InputError(f"there is no answer {target[:40]!r} to undo: reload the page")
         return None if state.is_undone(target) else state.event(target)
 
-    def undo_answer(self, answer: Event, event_id: str) -> Sequence[Event]:
+    def undo_answer(self, answer: Event, event_id: str, annotator: str) -> Sequence[Event]:
         """Undo one answer or note."""
-        return self._workspace.log.append(step_events(Action.UNDO, [answer], self._session.annotator, event_id))
+        return self._workspace.log.append(step_events(Action.UNDO, [answer], annotator, event_id))
 
-    def _event(self, decision: Mapping[str, Any]) -> Event:
+    def _event(self, decision: Mapping[str, Any], annotator: str) -> Event:
         row, label = decision.get("row"), decision.get("label")
         if not isinstance(row, int) or not 0 <= row < self._workspace.table.n_rows:
             raise InputError(f"there is no row {row} in {self._workspace.source.name}: reload the page")
@@ -87,7 +87,7 @@ class Answers:
             label=label if action == Action.LABEL else None,
             note=decision.get("note"),
             target=None,
-            annotator=self._session.annotator,
+            annotator=annotator,
             created_at=datetime.now(UTC),
             dwell_ms=int(dwell) if isinstance(dwell, int | float) and math.isfinite(dwell) else None,
             input=str(decision.get("input") or "api"),
@@ -154,7 +154,7 @@ class Duplicates:
             pair for pair in self._twins.classes(pairs, labels.rows, labels.classes) if pair[1] in offered
         )
 
-    def propagate(self) -> Sequence[Event]:
+    def propagate(self, annotator: str) -> Sequence[Event]:
         """Label them in one transaction, see `LabellingSession.propagate_duplicates`."""
         workspace = self._session.workspace
         pairs = self.agreeing()[:MOST_PROPAGATED]
@@ -162,7 +162,5 @@ class Duplicates:
             return []
         names = workspace.taxonomy.names
         texts = workspace.ids.texts([row for row, _ in pairs])
-        first = Event(
-            "", Action.LABEL, "", self._session.annotator, datetime.now(UTC), input=PROPAGATED, strategy=DUPLICATE
-        )
+        first = Event("", Action.LABEL, "", annotator, datetime.now(UTC), input=PROPAGATED, strategy=DUPLICATE)
         return workspace.log.append(label_events(first, texts, [names[index] for _, index in pairs]))

@@ -116,12 +116,12 @@ class App:
     cards
         Contents of the item cards; shared by all pages.
     arrangement
-        Which views stand where; shared by all pages.
+        Which views stand where; shared by all pages of its annotator, who the visitor is.
     """
 
     def __init__(self, session: LabellingSession, cards: ItemCards, arrangement: Arrangement) -> None:
         self.session = session
-        self.page = Page(session, cards)
+        self.page = Page(session, cards, arrangement.annotator)
         self.plan = FloorPlan(self.page, arrangement, {name: view.title for name, view in VIEWS.items()})
         self.views: dict[str, Any] = {}
         self.status = Status(align="center")
@@ -158,8 +158,9 @@ class App:
             session, self._show_status, "report", "round_running", "committed", "taxonomy_revision", "campaign",
             "stopping",
         )  # fmt: skip
-        self.page.watch(session, session.pace.ask, "committed", "phase")
-        self.page.watch(session.pace, self._show_status, "known")
+        self.page.watch(session, self.page.pace.ask, "committed", "phase")
+        self.page.watch(self.page.pace, self._show_status, "known")
+        self.page.watch(session.visitors, self._show_status, "revision")
         self._is_loaded, self._wants_dark = not self.page.is_served, self.page.dark
         self._show_phase()
         if self.page.is_served:
@@ -227,7 +228,7 @@ class App:
             return
         wanted = [c.name for c in self.session.workspace.taxonomy if c.wanted]
         counts = self.session.found()
-        per_hour = self.session.pace.known.session.per_hour
+        per_hour = self.page.pace.known.session.per_hour
         found = f"found {sum(counts[name] for name in wanted):,} · " if wanted else ""
         self.status.show_badges(
             round_text=self._stage(),
@@ -235,6 +236,8 @@ class App:
             found=f"{found}{sum(counts.values()):,} labels",
             stop=meter(self.session.stopping),
             pace="" if per_hour is None else f"{per_hour:,.0f} labels/h",
+            annotator=self.page.annotator,
+            here=self.session.visitors.names,
         )
 
     def _stage(self) -> str:

@@ -25,7 +25,7 @@ SAVED_NAME = re.compile(r"[\w][\w .\-]{0,59}")
 
 
 class Arrangement:
-    """Which layout the pages of a session show, and what the user has changed of it.
+    """Which layout the pages of one annotator show, and what they have changed of it.
 
     The layout in use is kept for each annotator in the setting ``layout`` of the workspace, named layouts as
     files in its folder ``layouts``.
@@ -39,8 +39,9 @@ class Arrangement:
         The names of the views that exist.
     """
 
-    def __init__(self, session: LabellingSession, layout: Layout, views: Collection[str]) -> None:
+    def __init__(self, session: LabellingSession, annotator: str, layout: Layout, views: Collection[str]) -> None:
         self.session = session
+        self.annotator = annotator
         self.views = views
         self.note = ""  # what the user should know about a layout that could not be used
         self._standard = layout
@@ -97,7 +98,7 @@ class Arrangement:
             )
         if name in layout_names():
             raise InputError(f"'{name}' comes with rareloop: choose another name for your layout")
-        layout = Layout(name, f"Saved by {self.session.annotator}.", self.layout.root)
+        layout = Layout(name, f"Saved by {self.annotator}.", self.layout.root)
         text = yaml.safe_dump(layout.to_dict(), sort_keys=False, allow_unicode=True)
         path = self.folder / f"{name}.yaml"
         try:
@@ -147,17 +148,17 @@ class Arrangement:
 
     def _use(self, layout: Layout) -> None:
         self._layout = layout
-        kept = self._all_kept() | {self.session.annotator: json.dumps(layout.to_dict(), ensure_ascii=False)}
+        kept = self._all_kept() | {self.annotator: json.dumps(layout.to_dict(), ensure_ascii=False)}
         self.session.keep(**{SETTING: kept})
 
     def _kept(self) -> Layout | None:
-        text = self._all_kept().get(self.session.annotator)
+        text = self._all_kept().get(self.annotator)
         if text is None:
             return None
         try:
             return check_layout(json.loads(str(text)), "that was in use", self.views)
         except (LayoutError, ValueError, RecursionError) as error:
-            log.warning("the kept layout of %s cannot be used: %s", self.session.annotator, error)
+            log.warning("the kept layout of %s cannot be used: %s", self.annotator, error)
             self.note = (
                 f"The layout that you used last cannot be shown any more, this is the standard one: {error}."
             )

@@ -175,7 +175,14 @@ class Bulker(param.Parameterized):
         self.check = None
 
     def label(
-        self, rows: ArrayLike, source: str, label: str, *, relabel: bool = False, unchecked: bool = False
+        self,
+        rows: ArrayLike,
+        source: str,
+        label: str,
+        *,
+        annotator: str,
+        relabel: bool = False,
+        unchecked: bool = False,
     ) -> Future[Commit]:
         """Give one label to all items of a selection that can have it, in one step that one undo takes back.
 
@@ -191,11 +198,11 @@ class Bulker(param.Parameterized):
             class is not offered, or there are too many items.
         """
         return self._session.in_turn_of_answers(
-            lambda: self._label(np.asarray(rows, np.int64), source, label, relabel, unchecked)
+            lambda: self._label(np.asarray(rows, np.int64), source, label, annotator, relabel, unchecked)
         )
 
     def _label(
-        self, rows: NDArray[np.int64], source: str, label: str, relabel: bool, unchecked: bool
+        self, rows: NDArray[np.int64], source: str, label: str, annotator: str, relabel: bool, unchecked: bool
     ) -> Sequence[Event]:
         self._check_class(label)
         check, verdict = self._finished(rows, label, relabel)
@@ -208,7 +215,7 @@ class Bulker(param.Parameterized):
         _check_size(len(chosen))
         texts = session.workspace.ids.texts(chosen)
         first = Event(
-            "", Action.LABEL, "", session.annotator, datetime.now(UTC), input=BULK, strategy=BULK,
+            "", Action.LABEL, "", annotator, datetime.now(UTC), input=BULK, strategy=BULK,
             bulk=new_event_id(), guideline=session.guideline,
         )  # fmt: skip
         known = verdict.purity if verdict is not None else None
@@ -217,7 +224,7 @@ class Bulker(param.Parameterized):
                 bulk=str(first.bulk),
                 label=label,
                 source=source,
-                annotator=session.annotator,
+                annotator=annotator,
                 n_labelled=len(chosen),
                 created_at=first.created_at,
                 n_checked=len(drawn),

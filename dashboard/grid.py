@@ -13,11 +13,6 @@ from .session import LabellingSession
 BLOCK = 5_000  # rows looked at at once
 
 
-def queued_items(session: LabellingSession, exclude: Collection[int], n: int) -> list[Queued]:
-    """The first n items of the queue that are not among those excluded."""
-    return [queued for queued in session.queue if queued.row not in exclude][:n]
-
-
 def selected_rows(
     session: LabellingSession, selection: NDArray[np.int64], exclude: Collection[int], n: int
 ) -> list[int]:

@@ -100,7 +100,7 @@ def standing_of(event: Event, state: LogState) -> str:
     return f"now {item.label or item.status}"
 
 
-def answer_beside(session: LabellingSession, row: int | None, *, back: bool) -> int | None:
+def answer_beside(session: LabellingSession, row: int | None, annotator: str, *, back: bool) -> int | None:
     """The row of the annotator's answer before, or after, the one on an item.
 
     Parameters
@@ -118,9 +118,9 @@ def answer_beside(session: LabellingSession, row: int | None, *, back: bool) -> 
     ids = session.workspace.ids
     item_id = None if row is None else ids.text(row)
     here = None if item_id is None else session.state.items.get(item_id)
-    is_behind = here is None or here.event.annotator != session.annotator
+    is_behind = here is None or here.event.annotator != annotator
     later: str | None = None
-    for event in session.state.standing(session.annotator):
+    for event in session.state.standing(annotator):
         if is_behind:
             return int(ids.find([event.item_id])[0]) if back else None
         if event.item_id == item_id:

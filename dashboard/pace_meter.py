@@ -38,16 +38,22 @@ class Known:
 
 
 class PaceMeter(param.Parameterized):
-    """Counts the pace anew when asked; more askings while it counts are one."""
+    """Counts the pace of one annotator anew when asked; more askings while it counts are one.
+
+    Parameters
+    ----------
+    began
+        When the server began, in seconds since 1970.
+    """
 
     known = param.Parameter(default=Known(), doc="The newest Known; it changes in a thread.")
 
-    def __init__(self, workspace: Workspace, columns: LogColumns, annotator: str) -> None:
+    def __init__(self, workspace: Workspace, columns: LogColumns, annotator: str, began: float) -> None:
         super().__init__()
         self.workspace = workspace
         self.columns = columns
         self.annotator = annotator
-        self._began = time.time()
+        self._began = began
         self._counting = Latest(
             self._count, THREAD, lambda error: log.error("the pace could not be counted", exc_info=error)
         )

@@ -17,6 +17,7 @@ from ..data.errors import InputError
 from .finder import Finder
 from .items import ItemCards
 from .session import LabellingSession
+from .visitors import Visitor
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,11 @@ class Page(param.Parameterized):
     """The state that the views of one page share.
 
     Everything here can be lost with the tab: what must last is in the workspace.
+
+    Parameters
+    ----------
+    annotator
+        Whose answers this page gives: who has logged in, and without a login the session's.
     """
 
     current = param.Integer(default=None, allow_None=True, doc="Row of the item on the card.")
@@ -46,9 +52,11 @@ class Page(param.Parameterized):
     at_label = param.Integer(default=None, allow_None=True, doc="Entries of the log that are shown; None for all.")
     wanted_row = param.Parameter(default=None, doc="(row, counter, as asked): the row that the card should show.")
 
-    def __init__(self, session: LabellingSession, cards: ItemCards) -> None:
+    def __init__(self, session: LabellingSession, cards: ItemCards, annotator: str | None = None) -> None:
         super().__init__()
         self.session = session
+        self.annotator = annotator or session.annotator
+        self.pace = session.pace_of(self.annotator)
         self.cards = cards
         self.document = pn.state.curdoc
         self.is_served = self.document is not None and self.document.session_context is not None
@@ -57,7 +65,10 @@ class Page(param.Parameterized):
         self._ready_lock = threading.Lock()
         self._is_ready = not self.is_served
         self._waiting: dict[Callable[[], None], None] = {}  # what to do once the browser has the page, each once
+        self.visitor = Visitor(self.annotator, self._is_there)
+        self.param.watch(lambda event: session.visitors.look_at(self.visitor, event.new), "current")
         self.when_shown(self._become_ready)
+        self.when_shown(lambda: session.visitors.enter(self.visitor))
         self.finder = Finder(self)
 
     def open(self, row: int, *, as_asked: bool = False) -> None:
@@ -157,6 +168,14 @@ class Page(param.Parameterized):
         for unwatch in self._unwatch:
             unwatch()
         self._unwatch.clear()
+        self.session.visitors.leave(self.visitor)
+
+    def _is_there(self) -> bool:
+        """Whether a browser shows this page; one that was closed is kept for a while, to be taken up again."""
+        if not self.is_served:
+            return True
+        context = self.document.session_context
+        return context is not None and context.session is not None and context.session.connection_count > 0
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:

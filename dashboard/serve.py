@@ -9,6 +9,7 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import panel as pn
@@ -25,6 +26,7 @@ from .items import ItemCards
 from .session import LabellingSession
 from .unsent import send_what_is_left
 from .views import export
+from .visitors import checked_name
 
 DEFAULT_PORT = 5006
 PORTS_TRIED = 20
@@ -94,15 +96,25 @@ def check_address(address: Address) -> None:
 
 
 def page_factory(session: LabellingSession, layout: Layout) -> Callable[[], pn.viewable.Viewable]:
-    """A function that makes the page of one visitor; the card contents are shared by all."""
+    """A function that makes the page of one visitor; the card contents are shared by all.
+
+    Who has logged in is the annotator of what they answer; without a login it is the session's.
+    """
     with _outside_a_notebook():
         pn.extension(notifications=True, reconnect=True)
     send_what_is_left()
     cards = ItemCards(session.workspace, session.card)
-    arrangement = Arrangement(session, layout, VIEWS)
+    arrangements: dict[str, Arrangement] = {}
 
     def make() -> pn.viewable.Viewable:
-        return App(session, cards, arrangement).__panel__()
+        user = pn.state.user
+        try:
+            annotator = session.annotator if user is None else checked_name(user)
+        except InputError as error:
+            return pn.pane.HTML(f"<p>{escape(str(error))}.</p><p><a href='logout'>Log in again</a></p>")
+        if annotator not in arrangements:
+            arrangements[annotator] = Arrangement(session, annotator, layout, VIEWS)
+        return App(session, cards, arrangements[annotator]).__panel__()
 
     return make
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -36,6 +37,7 @@ from .queue import Queued
 from .reasons import AUDIT, CAMPAIGN
 from .taxonomy_editing import Change, TakeBack, alters_models, change_classes, suggested_anew
 from .training import labels_of
+from .visitors import Visitors
 from .worker import Progress, Worker
 
 log = logging.getLogger(__name__)
@@ -53,7 +55,11 @@ class LabellingSession(param.Parameterized):
     workspace
         The opened workspace; the session holds its lock until `close`.
     annotator
-        Whose answers these are; the name of the operating system's user by default.
+        Whose answers are given in pages without a login; the name of the operating system's user by default.
+
+    Notes
+    -----
+    Several people may label at the same time: what writes takes the name of the `annotator` who does it.
     """
 
     phase = param.Selector(
@@ -84,7 +90,9 @@ class LabellingSession(param.Parameterized):
         self.scores = PoolScores(self)
         self.card: CardRunner | None = None  # the user's own
         self.columns = LogColumns(workspace)
-        self.pace = PaceMeter(workspace, self.columns, self.annotator)
+        self.visitors = Visitors()
+        self._began = time.time()
+        self._paces: dict[str, PaceMeter] = {}
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="label log")
         self.auditor = Auditor(workspace)
         self.loop = Loop(self)
@@ -240,6 +248,12 @@ class LabellingSession(param.Parameterized):
         counts = self.state.counts
         return {c.name: counts.get(c.name, 0) for _, c in self.workspace.taxonomy.shown}
 
+    def pace_of(self, annotator: str) -> PaceMeter:
+        """What counts somebody's pace, one for all their pages."""
+        if annotator not in self._paces:
+            self._paces[annotator] = PaceMeter(self.workspace, self.columns, annotator, self._began)
+        return self._paces[annotator]
+
     def labels(self) -> Labels:
         """The labels that models learn from as arrays, in the order in which they were given."""
         return labels_of(self.state, self.workspace, self.auditor.audit)
@@ -250,7 +264,7 @@ class LabellingSession(param.Parameterized):
 
     # ---- answers ---------------------------------------------------------------------------------
 
-    def decide(self, decisions: Sequence[Mapping[str, Any]]) -> Future[Commit]:
+    def decide(self, decisions: Sequence[Mapping[str, Any]], *, annotator: str) -> Future[Commit]:
         """Store decisions in one transaction.
 
         Parameters
@@ -267,40 +281,40 @@ class LabellingSession(param.Parameterized):
             is stored then), and with OSError when the disk refuses.
         """
         given = [dict(d) for d in decisions]
-        return self.in_turn_of_answers(lambda: self._answers.decide(given))
+        return self.in_turn_of_answers(lambda: self._answers.decide(given, annotator))
 
-    def undo(self, event_id: str | None = None) -> Future[Commit]:
+    def undo(self, event_id: str | None = None, *, annotator: str) -> Future[Commit]:
         """Undo the annotator's newest decision; the commit has no events when there is none.
 
         Labels that were propagated together are undone together, and brought back together by `redo`.
         """
-        return self.in_turn_of_answers(lambda: self._answers.step(Action.UNDO, event_id))
+        return self.in_turn_of_answers(lambda: self._answers.step(Action.UNDO, event_id, annotator))
 
-    def redo(self, event_id: str | None = None) -> Future[Commit]:
-        """Redo what was undone last; the commit has no events when there is nothing."""
-        return self.in_turn_of_answers(lambda: self._answers.step(Action.REDO, event_id))
+    def redo(self, event_id: str | None = None, *, annotator: str) -> Future[Commit]:
+        """Redo what the annotator undid last; the commit has no events when there is nothing."""
+        return self.in_turn_of_answers(lambda: self._answers.step(Action.REDO, event_id, annotator))
 
-    def undo_answer(self, target: str, event_id: str | None = None) -> Future[Commit]:
+    def undo_answer(self, target: str, event_id: str | None = None, *, annotator: str) -> Future[Commit]:
         """Undo one answer or note, whoever gave it and whatever has been answered since.
 
         The commit has no events when it was undone before. The future fails with `InputError` when there is
         no such answer.
         """
-        return self._writer.submit(self._undo_answer, target, event_id or new_event_id())
+        return self._writer.submit(self._undo_answer, target, event_id or new_event_id(), annotator)
 
-    def _undo_answer(self, target: str, event_id: str) -> Commit:
+    def _undo_answer(self, target: str, event_id: str, annotator: str) -> Commit:
         answer = self._answers.in_force(target)
         if answer is not None and answer.action in CLASS_ACTIONS:
-            return Commit(tuple(self.alter_classes([TakeBack(target)])), ())
-        return self._committed([] if answer is None else self._answers.undo_answer(answer, event_id))
+            return Commit(tuple(self._change_classes([TakeBack(target)], annotator)), ())
+        return self._committed([] if answer is None else self._answers.undo_answer(answer, event_id, annotator))
 
-    def propagate_duplicates(self) -> Future[Commit]:
+    def propagate_duplicates(self, *, annotator: str) -> Future[Commit]:
         """Label items like the labelled ones that have exactly their features, in one transaction.
 
         Items whose labelled twins disagree are left out, and so is what goes beyond 100,000 items. The
         commit has no events when there is nothing to label.
         """
-        return self.in_turn_of_answers(self.equal_items.propagate)
+        return self.in_turn_of_answers(lambda: self.equal_items.propagate(annotator))
 
     def _committed(self, events: Sequence[Event]) -> Commit:
         """Tell the pages, and start a round when there is enough that is new."""
@@ -341,7 +355,7 @@ class LabellingSession(param.Parameterized):
         self.workspace.settings.update(settings)
         return self._writer.submit(self._guarded, self.workspace.save)
 
-    def change_classes(self, changes: Sequence[Change | TakeBack]) -> Future[list[Event]]:
+    def change_classes(self, changes: Sequence[Change | TakeBack], *, annotator: str) -> Future[list[Event]]:
         """Store changes of the classes in one transaction, and go on with the classes as they are then.
 
         Returns
@@ -350,12 +364,10 @@ class LabellingSession(param.Parameterized):
             The events. Fails with `InputError` when a change cannot be, or would alter the campaign under way;
             nothing is stored then.
         """
-        given = list(changes)
-        return self._writer.submit(lambda: self.alter_classes(given))
+        return self._writer.submit(self._change_classes, list(changes), annotator)
 
-    def alter_classes(self, changes: Sequence[Change | TakeBack]) -> list[Event]:
-        """Do what `change_classes` has the writer thread do."""
-        stored = change_classes(self.workspace, changes, self.annotator, self.campaigner.is_under_way)
+    def _change_classes(self, changes: Sequence[Change | TakeBack], annotator: str) -> list[Event]:
+        stored = change_classes(self.workspace, changes, annotator, self.campaigner.is_under_way)
         self.questions.change(lambda queue: suggested_anew(queue, self.state.classes, self.workspace.taxonomy))
         self.duplicates = self.equal_items.agreeing()
         self.taxonomy_revision += 1
@@ -364,26 +376,27 @@ class LabellingSession(param.Parameterized):
             self.loop.start()
         return stored
 
-    def add_class(self, name: str) -> Future[list[Event]]:
+    def add_class(self, name: str, *, annotator: str) -> Future[list[Event]]:
         """Add a class; fails as `change_classes` does."""
-        return self.change_classes([Change(Action.CLASS_ADD, name)])
+        return self.change_classes([Change(Action.CLASS_ADD, name)], annotator=annotator)
 
-    def set_wanted(self, names: Sequence[str]) -> Future[list[Event]]:
+    def set_wanted(self, names: Sequence[str], *, annotator: str) -> Future[list[Event]]:
         """Say which classes are the ones looked for, and start a round that looks for them."""
         return self.change_classes(
             [
                 Change(Action.CLASS_CHANGE, c.name, {"wanted": c.name in names})
                 for _, c in self.workspace.taxonomy.offered
                 if c.wanted != (c.name in names)
-            ]
+            ],
+            annotator=annotator,
         )
 
-    def write_guideline(self, text: str) -> Future[Guideline]:
+    def write_guideline(self, text: str, *, annotator: str) -> Future[Guideline]:
         """Store a new version of the guidelines; fails as `Guidelines.add` does."""
-        return self._writer.submit(self._write_guideline, text)
+        return self._writer.submit(self._write_guideline, text, annotator)
 
-    def _write_guideline(self, text: str) -> Guideline:
-        made = self.workspace.guidelines.add(text, self.annotator)
+    def _write_guideline(self, text: str, annotator: str) -> Guideline:
+        made = self.workspace.guidelines.add(text, annotator)
         self.guideline_revision += 1
         return made
 

@@ -64,7 +64,7 @@ def labelled(folder: Path) -> Workspace:
         asked = session.queue[0]
         label = kinds[asked.row] if kinds[asked.row] in WANTED else "other"
         answer = {"row": asked.row, "action": "label", "label": label, "round": asked.round, "dwell_ms": 1_500}
-        session.decide([answer]).result(60)
+        session.decide([answer], annotator=session.annotator).result(60)
     while session.round_running:
         time.sleep(0.01)
     session.close()

@@ -54,7 +54,7 @@ def test_a_data_frame_is_served_and_its_labels_are_there_at_once(frame, tmp_path
             {"row": 7, "action": "skip"},
             {"row": 7, "action": "note", "note": "a <b>"},
         ]
-        dashboard.session.decide(decisions).result(30)
+        dashboard.session.decide(decisions, annotator=dashboard.session.annotator).result(30)
         labels = dashboard.labels.set_index("id")
         assert list(labels.columns) == ["row", "label", "status", "annotator", "labelled_at", "note"]
         assert labels.loc[asked["id"], ["row", "label", "status", "annotator"]].to_list() == [

@@ -8,6 +8,13 @@ const badge = (name, label) => {
   return node
 }
 
+const name = (text) => {
+  const node = document.createElement('span')
+  node.className = 'name'
+  node.textContent = text
+  return node
+}
+
 export function render({model}) {
   const bar = document.createElement('div')
   bar.className = 'bar'
@@ -16,10 +23,11 @@ export function render({model}) {
   const found = badge('found', 'Labels of the classes that are looked for, and all labels')
   const stop = badge('stop-meter', 'The share of the class that has been found for certain, see the Stop tab')
   const pace = badge('pace', 'Labels an hour in this session, without pauses, see the Progress tab')
-  bar.append(found, stop, pace, round, saved)
+  const who = badge('who', '')
+  bar.append(found, stop, pace, round, saved, who)
   let pending = 0
   let late = false
-  let state = {round: '', running: false, found: '', stop: '', pace: ''}
+  let state = {round: '', running: false, found: '', stop: '', pace: '', annotator: '', here: []}
   const paint = () => {
     saved.textContent = !state.round ? '' : pending ? (late ? `${pending} not saved` : 'saving…') : 'saved ✓'
     saved.classList.toggle('bad', late)
@@ -28,6 +36,10 @@ export function render({model}) {
     found.textContent = state.found
     stop.textContent = state.stop
     pace.textContent = state.pace || ''
+    const others = state.here.filter((name) => name !== state.annotator)
+    who.replaceChildren(...(!state.annotator ? [] : [name(state.annotator), others.length ? ` · ${others.length + 1} here` : '']))
+    who.title = `Your answers are stored as given by ${state.annotator}.`
+      + (others.length ? ` Here too: ${others.join(', ')}.` : '')
   }
   const onStatus = (event) => { ({pending, late} = event.detail); paint() }
   window.addEventListener('rareloop:status', onStatus)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from . import HERE
 from .messenger import Shower
 
@@ -13,7 +15,24 @@ class Status(Shower):
     _stylesheets = [HERE / "status.css"]  # noqa: RUF012 (Panel's own form)
 
     def show_badges(
-        self, *, round_text: str = "", running: bool = False, found: str = "", stop: str = "", pace: str = ""
+        self,
+        *,
+        round_text: str = "",
+        running: bool = False,
+        found: str = "",
+        stop: str = "",
+        pace: str = "",
+        annotator: str = "",
+        here: Sequence[str] = (),
     ) -> None:
-        """Show which round ranked the queue, whether one is under way, what is found, how surely and how fast."""
-        self.show({"round": round_text, "running": running, "found": found, "stop": stop, "pace": pace})
+        """Show which round ranked the queue, whether one is under way, what is found, how surely and how fast.
+
+        Parameters
+        ----------
+        annotator
+            Whose page this is.
+        here
+            Who has a page open.
+        """
+        facts = {"round": round_text, "running": running, "found": found, "stop": stop, "pace": pace}
+        self.show(facts | {"annotator": annotator, "here": list(here)})

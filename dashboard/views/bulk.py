@@ -193,7 +193,12 @@ class BulkView(pn.viewable.Viewer):
         self.commit.visible = False
         self.state.object = "<div role='status' data-testid='purity'>Labelling …</div>"
         future = self.session.bulker.label(
-            rows, source, label, relabel=bool(self.relabel.value), unchecked=unchecked
+            rows,
+            source,
+            label,
+            annotator=self.page.annotator,
+            relabel=bool(self.relabel.value),
+            unchecked=unchecked,
         )
         self.page.deliver(future, lambda commit: self._done(commit, label))
         future.add_done_callback(lambda _: self.page.hop(self._load))

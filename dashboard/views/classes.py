@@ -281,7 +281,8 @@ class ClassesView(pn.viewable.Viewer):
         if change is None:
             return
         self.do.visible = False
-        self.page.deliver(self.session.change_classes([change]), lambda _: self._done(change))
+        changed = self.session.change_classes([change], annotator=self.page.annotator)
+        self.page.deliver(changed, lambda _: self._done(change))
 
     def _done(self, change: Change | TakeBack) -> None:
         self.page.tell("The classes have changed; 'take back a change' undoes it.")

@@ -8,7 +8,7 @@ import panel as pn
 
 from ...data.events import Action
 from ..components.grid import Grid
-from ..grid import as_queued, queued_items, selected_rows
+from ..grid import as_queued, selected_rows
 from ..keys import command_list
 from ..page import Page
 from ..queue import Queued
@@ -98,13 +98,16 @@ class GridView(pn.viewable.Viewer):
             rows = self.page.selection
             work = lambda: self._selected(selected_rows(self.session, rows, exclude, n))  # noqa: E731
         else:
-            work = lambda: [self._tile(q.row, q) for q in queued_items(self.session, exclude, n)]  # noqa: E731
+            work = lambda: [self._tile(q.row, q) for q in self._queued(exclude, n)]  # noqa: E731
 
         def send(tiles: list[dict[str, Any]]) -> None:
             self._sent.update(tile["row"] for tile in tiles)
             self.grid.send(facts | {"items": tiles, "enter": self._is_wanted})
 
         self.page.in_background(work, send)
+
+    def _queued(self, exclude: set[int], n: int) -> list[Queued]:
+        return self.session.visitors.lay_out(self.page.visitor, self.session.queue, exclude, n)
 
     def _selected(self, rows: list[int]) -> list[dict[str, Any]]:
         asked = as_queued(self.session, rows)

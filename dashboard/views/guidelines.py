@@ -143,7 +143,8 @@ class GuidelinesView(pn.viewable.Viewer):
     # ---- writing ---------------------------------------------------------------------------------
 
     def _save(self) -> None:
-        self.page.deliver(self.session.write_guideline(str(self.text.value_input or "")), self._saved)
+        text = str(self.text.value_input or "")
+        self.page.deliver(self.session.write_guideline(text, annotator=self.page.annotator), self._saved)
 
     def _saved(self, one: Guideline) -> None:
         self.mode.value = READ

@@ -41,13 +41,16 @@ class HistoryView(pn.viewable.Viewer):
         if kind == "load":
             self._load(query, message)
         elif kind == "undo":
-            self._step(self.session.undo())
+            self._step(self.session.undo(annotator=self.page.annotator))
         elif kind == "redo":
-            self._step(self.session.redo())
+            self._step(self.session.redo(annotator=self.page.annotator))
         elif kind == "undo_one":
-            self.page.deliver(self.session.undo_answer(str(message.get("target"))), lambda commit: None)
+            undone = self.session.undo_answer(str(message.get("target")), annotator=self.page.annotator)
+            self.page.deliver(undone, lambda commit: None)
         elif kind == "decide":
-            self.page.deliver(self.session.decide([message.get("decision") or {}]), lambda commit: None)
+            decisions = [message.get("decision") or {}]
+            decided = self.session.decide(decisions, annotator=self.page.annotator)
+            self.page.deliver(decided, lambda commit: None)
         elif kind == "open" and isinstance(row, int) and row >= 0:
             self.page.open(row)
         elif kind == "work":
@@ -76,8 +79,8 @@ class HistoryView(pn.viewable.Viewer):
             "classes": class_list(self.session, self.page.dark),
             "annotators": workspace.log.known("annotator"),
             "strategies": [[name, plain_name(name)] for name in workspace.log.known("strategy")],
-            "undoable": state.undoable(self.session.annotator) is not None,
-            "redoable": state.redoable(self.session.annotator) is not None,
+            "undoable": state.undoable(self.page.annotator) is not None,
+            "redoable": state.redoable(self.page.annotator) is not None,
         }
 
     def _rows(self, query: Query) -> list[int]:

@@ -49,7 +49,7 @@ class ItemView(pn.viewable.Viewer):
         self._is_described = False
         self.labeller = Labeller(
             self._on_message,
-            storage=hashlib.sha256(str(self.session.workspace.folder.resolve()).encode()).hexdigest()[:16],
+            storage=_storage_of(page),
             classes=class_list(self.session, page.dark),
             commands=command_list(self.session.workspace),
             dark=page.dark,
@@ -60,6 +60,7 @@ class ItemView(pn.viewable.Viewer):
         page.react(self._show_wanted, "wanted_row")
         page.react(self._send_worklist, "worklist")
         page.watch(self.session, self._send_queue, "queue")
+        page.watch(self.session.visitors, self._send_queue, "revision")
         page.watch(self.session, self._on_commit, "committed")
         page.watch(self.session, lambda: self.labeller.send(self._progress() | {"type": "progress"}), "duplicates")
         page.watch(self.session, self._on_taxonomy, "taxonomy_revision", "keys_revision")
@@ -97,17 +98,18 @@ class ItemView(pn.viewable.Viewer):
         """Send the questions whose cards are at hand; the others are built in a thread and sent afterwards."""
         if not self._is_described:
             return
-        cards, queue = self.page.cards, tuple(self.session.queue)
+        cards = self.page.cards
+        queue = self.session.visitors.deal(self.page.visitor, self.session.queue)
         ready = [queued for queued in queue if cards.has(queued.row)]
         missing = [queued.row for queued in queue if not cards.has(queued.row)]
         if ready or not queue:
-            self.labeller.exhausted = not queue and not self.session.round_running
+            self.labeller.exhausted = self._is_exhausted
             self.labeller.send(
                 self._progress()
                 | {
                     "type": "queue",
                     "queue": self._entries(ready),
-                    "campaign": any(queued.strategy == CAMPAIGN for queued in queue),
+                    "campaign": any(queued.strategy == CAMPAIGN for queued in self.session.queue),
                     "items": [cards.text(queued.row) for queued in ready],
                 }
             )
@@ -209,10 +211,19 @@ class ItemView(pn.viewable.Viewer):
 
     def _on_commit(self) -> None:
         commit: Commit = self.session.committed
-        self.labeller.exhausted = not self.session.queue and not self.session.round_running
+        self.labeller.exhausted = self._is_exhausted
         foreign = [e for e in commit.events if e.event_id not in self._mine]
-        if foreign and all(e.target is None for e in foreign):  # decided in another tab
-            self.labeller.send(self._progress() | {"type": "gone", "rows": list(commit.rows)})
+        if foreign and all(e.target is None for e in foreign):  # decided in another page
+            # What somebody else says of the item on the card does not take it away.
+            is_mine = any(e.annotator == self.page.annotator for e in foreign)
+            rows = [row for row in commit.rows if is_mine or row != self.page.current]
+            self.labeller.send(self._progress() | {"type": "gone", "rows": rows})
+        elif foreign:
+            self.labeller.send(self._progress() | {"type": "progress"})
+
+    @property
+    def _is_exhausted(self) -> bool:
+        return not self.session.queue and not self.session.round_running
 
     # ---- from the browser ------------------------------------------------------------------------
 
@@ -239,12 +250,14 @@ class ItemView(pn.viewable.Viewer):
         elif kind == "card":
             self._configure(message.get("changes"))
         elif kind == "propagate":
-            self.page.deliver(self.session.propagate_duplicates(), self._propagated)
+            self.page.deliver(self.session.propagate_duplicates(annotator=self.page.annotator), self._propagated)
         elif kind in ("undo", "redo"):
             event_id = str(message.get("event_id"))
             self._mine.add(event_id)
             step = self.session.undo if kind == "undo" else self.session.redo
-            self._when_done(step(event_id), [], lambda commit: self._stepped(kind, commit))
+            self._when_done(
+                step(event_id, annotator=self.page.annotator), [], lambda commit: self._stepped(kind, commit)
+            )
 
     def _configure(self, changes: Any) -> None:
         """Change what the card shows; what the browser sends is checked."""
@@ -274,16 +287,18 @@ class ItemView(pn.viewable.Viewer):
             else:
                 self.labeller.send({"type": "back"})
 
-        self.page.deliver(self.session.afterwards(lambda: answer_beside(self.session, at, back=back)), show)
+        self.page.deliver(
+            self.session.afterwards(lambda: answer_beside(self.session, at, self.page.annotator, back=back)), show
+        )
 
     def _set_key(self, message: dict[str, Any]) -> None:
         workspace, problem = self.session.workspace, ""
         try:
             if message["type"] == "reset_keys":
-                reset_keys(workspace, self.session.annotator)
+                reset_keys(workspace, self.page.annotator)
             elif message.get("kind") == "class":
                 name, key = str(message.get("name")), str(message.get("key"))
-                set_class_key(workspace, name, key, self.session.annotator)
+                set_class_key(workspace, name, key, self.page.annotator)
             else:
                 set_command_key(workspace, str(message.get("name")), str(message.get("key")))
         except (InputError, OSError) as error:
@@ -300,7 +315,8 @@ class ItemView(pn.viewable.Viewer):
             steps.setdefault(str(decision.get("bulk") or event_id), []).append(decision)
         for step in steps.values():
             event_ids = [str(decision.get("event_id")) for decision in step]
-            self._when_done(self.session.decide(step), event_ids, lambda commit: None)
+            decided = self.session.decide(step, annotator=self.page.annotator)
+            self._when_done(decided, event_ids, lambda commit: None)
 
     def _when_done(self, future: Future[Commit], event_ids: list[str], then: Any) -> None:
         def done(finished: Future[Commit]) -> None:
@@ -342,6 +358,12 @@ class ItemView(pn.viewable.Viewer):
             if n
             else "There is nothing to label: the labelled twins disagree."
         )
+
+
+def _storage_of(page: Page) -> str:
+    """Names what the browser keeps: answers not stored yet are those of one annotator in one workspace."""
+    folder = page.session.workspace.folder.resolve()
+    return hashlib.sha256(f"{folder}\n{page.annotator}".encode()).hexdigest()[:16]
 
 
 def neighbours_of(queued: Queued) -> list[Any]:

@@ -45,7 +45,7 @@ class ProgressView(pn.viewable.Viewer):
         super().__init__()
         self.page = page
         self.session: LabellingSession = page.session
-        meter = self.session.pace
+        meter = self.page.pace
         self.body = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 10))
         self.chart = pn.pane.HTML("", sizing_mode="stretch_both", min_height=120, margin=0)
         small: dict[str, Any] = {"size": "small", "width": 190, "margin": (8, 6)}
@@ -81,14 +81,14 @@ class ProgressView(pn.viewable.Viewer):
             self.page.complain(InputError(f"a gap counts at least {LEAST_IDLE} seconds"))
             return
         future = self.session.keep(**{name: int(value)})
-        future.add_done_callback(lambda _: self.session.pace.ask())
+        future.add_done_callback(lambda _: self.page.pace.ask())
 
     def _draw(self) -> None:
-        known: Known = self.session.pace.known
+        known: Known = self.page.pace.known
         classes = looks(self.session.workspace.taxonomy)
         self.body.object = (
             '<div data-testid="progress" style="font-size:13px;font-variant-numeric:tabular-nums">'
-            f"{pace_table(known, self.session.annotator)}{self._cost(known)}"
+            f"{pace_table(known, self.page.annotator)}{self._cost(known)}"
             f"{counts_table(classes, self.session.found())}<p><small>{MEANING}</small></p></div>"
         )
         self.chart.object = picture(curve(known, COLOUR_ON_DARK if self.page.dark else COLOUR), self.page.dark)

@@ -198,12 +198,13 @@ class StrategyView(pn.viewable.Viewer):
 
     def _add_class(self) -> None:
         self.page.deliver(
-            self.session.add_class(self.new_class.value), lambda _: setattr(self.new_class, "value", "")
+            self.session.add_class(self.new_class.value, annotator=self.page.annotator),
+            lambda _: setattr(self.new_class, "value", ""),
         )
 
     def _change_wanted(self, names: list[str]) -> None:
         if set(names) != set(self._wanted()):
-            self.page.deliver(self.session.set_wanted(names), lambda _: None)
+            self.page.deliver(self.session.set_wanted(names, annotator=self.page.annotator), lambda _: None)
 
     def _wanted(self) -> list[str]:
         return [c.name for _, c in self.session.workspace.taxonomy.offered if c.wanted]

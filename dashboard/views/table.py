@@ -47,7 +47,7 @@ class TableView(pn.viewable.Viewer):
         super().__init__()
         self.page = page
         self.session: LabellingSession = page.session
-        self.saved = SavedViews(self.session.workspace, self.session.annotator)
+        self.saved = SavedViews(self.session.workspace, self.page.annotator)
         self.sort = Sort()
         self.items = Items(np.empty(0, np.int64))
         self.order = self.items.rows

@@ -24,7 +24,7 @@ class WorkNotes:
         self._dismissed = 0.0  # active seconds since the last break, when the note was dismissed
         page.watch(self.session.jobs, self._jobs_changed, "running")
         page.watch(self.session, self._show_work, "round_running")
-        page.watch(self.session.pace, self._show_break, "known")
+        page.watch(self.page.pace, self._show_break, "known")
         page.watch(self.session, self._show_past, "committed")
         page.react(self._show_past, "at_label")
         self._jobs_changed()
@@ -60,7 +60,7 @@ class WorkNotes:
         self.bar.show_parts(past=text)
 
     def _show_break(self) -> None:
-        seconds, minutes = self.session.pace.known.since_break, self.session.pace.break_minutes
+        seconds, minutes = self.page.pace.known.since_break, self.page.pace.break_minutes
         self._dismissed = min(self._dismissed, seconds)  # a break has been taken since
         due = minutes > 0 and seconds - self._dismissed >= 60 * minutes
         self.bar.show_parts(pause=break_words(seconds) if due else "")
@@ -76,7 +76,7 @@ class WorkNotes:
         elif kind == "now":
             self.page.at_label = None
         elif kind == "dismiss":
-            self._dismissed = self.session.pace.known.since_break
+            self._dismissed = self.page.pace.known.since_break
             self.page.hop(self._show_break)
 
 

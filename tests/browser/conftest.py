@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,19 @@ def screen() -> dict[str, Any]:
 @pytest.fixture
 def page(browser: Any, screen: dict[str, Any]) -> Iterator[Any]:
     """A page that fails its test on errors in it and on requests to other hosts."""
+    with _page_of(browser, screen) as one:
+        yield one
+
+
+@pytest.fixture
+def second_page(browser: Any, screen: dict[str, Any]) -> Iterator[Any]:
+    """The page of another person: it shares neither cookies nor storage with the first one."""
+    with _page_of(browser, screen) as one:
+        yield one
+
+
+@contextmanager
+def _page_of(browser: Any, screen: dict[str, Any]) -> Iterator[Any]:
     context = browser.new_context(
         reduced_motion="reduce", locale="en-GB", timezone_id="UTC", accept_downloads=True, **screen
     )
@@ -90,7 +104,7 @@ def page(browser: Any, screen: dict[str, Any]) -> Iterator[Any]:
 class Served:
     """One served session, and its address."""
 
-    def __init__(self, workspace: Any, card: Any = None) -> None:
+    def __init__(self, workspace: Any, card: Any = None, password: str | None = None) -> None:
         from rareloop.dashboard.app import read_layout
         from rareloop.dashboard.serve import Address, choose_port, page_factory, server_options
         from rareloop.dashboard.session import LabellingSession
@@ -101,7 +115,7 @@ class Served:
         self.session.card = card
         workspace.lock("test")
         self.session.start()
-        address = Address()
+        address = Address(password=password)
         port = choose_port(Address(port=0))
         options = server_options(self.session, address, port)
         factory = page_factory(self.session, read_layout("default"))
@@ -145,6 +159,22 @@ def serve(page: Any) -> Iterator[Callable[..., Served]]:
     page.goto("about:blank")
     for one in served:
         one.close()
+
+
+@pytest.fixture
+def serve_with_login(page: Any, second_page: Any) -> Iterator[Callable[[Any, str], Served]]:
+    """Serves a workspace to whoever knows the password; opens no page."""
+    served: list[Served] = []
+
+    def start(workspace: Any, password: str) -> Served:
+        served.append(Served(workspace, password=password))
+        return served[-1]
+
+    yield start
+    for one in (page, second_page):
+        one.goto("about:blank")
+    for server in served:
+        server.close()
 
 
 @pytest.fixture

@@ -25,11 +25,12 @@ def audit_tab(page, serve, digits):
     eights = [row for row, digit in enumerate(truth) if digit == "8"][:4]
     rows = [*eights, *range(8)]
     decisions = [{"row": row, "action": "label", "label": truth[row]} for row in dict.fromkeys(rows)]
-    session.decide(decisions).result(30)
+    session.decide(decisions, annotator=session.annotator).result(30)
     served.wait(lambda: session.report.get("has_model") and not session.round_running, "a model")
     asked = [q for q in session.queue if q.strategy == "audit"][:6]
     session.decide(
-        [{"row": q.row, "action": "label", "label": truth[q.row], "round": q.round} for q in asked]
+        [{"row": q.row, "action": "label", "label": truth[q.row], "round": q.round} for q in asked],
+        annotator=session.annotator,
     ).result(30)
     served.wait(lambda: not session.round_running, "rest")
     page.get_by_role("tab", name="Audit").click()

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from rareloop.tests.browser.actions import (
     MOVED_ON,
+    PATIENCE,
     current_row,
     expect,
     press_and_wait,
@@ -128,18 +129,18 @@ def test_the_key_sheet_shows_every_class_and_closes(page, serve, digits):
     expect(sheet).to_be_hidden()
 
 
-def test_a_second_tab_moves_on_when_the_first_one_answers_its_item(page, serve, digits):
+def test_two_tabs_are_not_asked_the_same_item_and_what_one_answers_leaves_the_other(page, serve, digits):
     served = serve(digits)
     row = wait_for_item(page)
     second = page.context.new_page()
     second.goto(served.url)
-    assert wait_for_item(second) == row
-    press_and_wait(page, "1")
-    second.wait_for_function(
-        MOVED_ON,
-        arg=row,
-    )
-    assert served.session.state.n_labelled == 1
+    other = wait_for_item(second)
+    assert other != row
+    served.session.decide(
+        [{"row": other, "action": "label", "label": "3"}], annotator=served.session.annotator
+    ).result(PATIENCE / 1000)
+    second.wait_for_function(MOVED_ON, arg=other)
+    assert current_row(second) != row == current_row(page)
 
 
 def test_answers_given_while_the_server_is_away_are_kept_shown_and_sent_later(page, serve, digits):

@@ -175,7 +175,7 @@ def test_the_map_shows_what_the_model_says_and_follows_its_rounds(page, serve, d
     truth = digits.truth()
     rows = [truth.index(str(digit)) for digit in range(10)]
     decide = [{"event_id": f"e{r}", "row": r, "action": "label", "label": truth[r]} for r in rows]
-    served.session.decide(decide).result(30)
+    served.session.decide(decide, annotator=served.session.annotator).result(30)
     expect(legend).to_contain_text(re.compile(r"as of round \d+"))
     page.get_by_label("Colour", exact=True).select_option(label="unlike anything labelled")
     expect(legend).to_contain_text("distance to a label, as of round")

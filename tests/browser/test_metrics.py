@@ -54,7 +54,7 @@ def answer(served, n):
         decisions = [
             {"row": q.row, "action": "label", "label": truth[q.row], "round": q.round} for q in session.queue[:5]
         ]
-        session.decide(decisions).result(30)
+        session.decide(decisions, annotator=session.annotator).result(30)
         served.wait(lambda: not session.round_running and len(session.queue) > 5, "an idle session")
 
 
@@ -136,11 +136,11 @@ def test_themes_other_tabs_and_other_classes_leave_the_chart_alive(page, served)
     expect(page.get_by_test_id("chart")).to_have_css("color", "rgb(230, 237, 243)")
     page.get_by_role("tab", name="Checks").click()
     answer(served, 10)
-    served.session.set_wanted(["3", "8"])
+    served.session.set_wanted(["3", "8"], annotator=served.session.annotator)
     page.get_by_role("tab", name="Metrics").click()
     expect(cell(page, "found", 1)).to_have_text(str(served.session.found()["8"]))
     choose(page, "Chart", "Discovery")
     choose(page, "Class", "8")
     expect_axes(page, "labels", "found: 8")
-    served.session.set_wanted(["3"])
+    served.session.set_wanted(["3"], annotator=served.session.annotator)
     expect_axes(page, "labels", "found: 3")

@@ -31,7 +31,7 @@ def test_counts_and_pace_follow_the_answers_and_a_break_is_suggested_when_asked_
     expect(progress.get_by_role("row", name="this session")).to_contain_text("3.0")  # labels per find
     expect(page.get_by_test_id("pace")).to_contain_text("labels/h")
     session = served.session
-    session.pace.measure = lambda: Known(since_break=3700.0)
+    session.pace_of(session.annotator).measure = lambda: Known(since_break=3700.0)
     expect(page.get_by_test_id("break-note")).to_be_hidden()
     field = page.get_by_label("Break after minutes")
     field.fill("45")

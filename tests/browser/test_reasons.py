@@ -37,7 +37,7 @@ def twins(tmp_path):
 
 def label_by_hand(served, row, name):
     decision = {"row": row, "action": "label", "label": name}
-    served.session.decide([decision]).result(30)
+    served.session.decide([decision], annotator=served.session.annotator).result(30)
 
 
 def with_two_labels(served, page):

@@ -15,7 +15,7 @@ def answer(served, n):
     for _ in range(n):
         asked = session.queue[0]
         decision = {"row": asked.row, "action": "label", "label": truth[asked.row], "round": asked.round}
-        session.decide([decision]).result(30)
+        session.decide([decision], annotator=session.annotator).result(30)
         served.wait(lambda: not session.round_running and session.queue, "rest")
 
 

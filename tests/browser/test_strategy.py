@@ -18,7 +18,7 @@ def label_some(served, n=12):
     truth = [str(value) for value in session.workspace.table.column("digit").to_pylist()]
     rows = [truth.index("8"), *range(n)]
     decisions = [{"row": row, "action": "label", "label": truth[row]} for row in dict.fromkeys(rows)]
-    session.decide(decisions).result(30)
+    session.decide(decisions, annotator=session.annotator).result(30)
     served.wait(lambda: session.report.get("n_labels") == len(decisions), "a round on them")
 
 

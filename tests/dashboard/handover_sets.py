@@ -50,11 +50,13 @@ def curated(tmp_path, campaign=30):
             settle(one)
         wait(one, lambda: not one.campaign, "the end of the campaign")
     unsure, flagged, skipped, undone, disputed, agreed, _fresh = free = unanswered(one)[:7]
-    one.decide([{"row": unsure, "action": "unsure"}, {"row": flagged, "action": "flag"}]).result(60)
+    one.decide([{"row": unsure, "action": "unsure"}, {"row": flagged, "action": "flag"}], annotator="ann").result(
+        60
+    )
     remark = {"row": 0, "action": "note", "note": "private remark"}
-    one.decide([{"row": skipped, "action": "skip"}, remark]).result(60)
+    one.decide([{"row": skipped, "action": "skip"}, remark], annotator="ann").result(60)
     label(one, undone, "quasar")
-    one.undo().result(60)
+    one.undo(annotator="ann").result(60)
     label(one, disputed, "star")
     label(one, agreed, "star")
     settle(one)

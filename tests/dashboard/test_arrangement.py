@@ -28,7 +28,7 @@ class Session:
 
 
 def arrangement(session, name="default"):
-    return Arrangement(session, read_layout(name), VIEWS)
+    return Arrangement(session, session.annotator, read_layout(name), VIEWS)
 
 
 def test_every_layout_that_is_shipped_has_the_card_and_only_views_that_exist():

@@ -67,7 +67,7 @@ def test_an_answer_that_is_undone_is_asked_again(session):
         audited += answer(session, 1)
     row = session.queue[0].row
     answer(session, 1)
-    session.undo().result(60)
+    session.undo(annotator="ann").result(60)
     run_round(session)
     assert row not in session.auditor.task().answers.rows
     assert next(q.row for q in session.queue if q.strategy == "audit") == row
@@ -76,7 +76,7 @@ def test_an_answer_that_is_undone_is_asked_again(session):
 def test_unsure_and_skipped_answers_of_the_audit(session):
     questions = [q for q in session.queue if q.strategy == "audit"][:2]
     for queued, action in zip(questions, ("unsure", "skip"), strict=True):
-        session.decide([{"row": queued.row, "action": action, "round": queued.round}]).result(60)
+        session.decide([{"row": queued.row, "action": action, "round": queued.round}], annotator="ann").result(60)
     settle(session)
     answers = session.auditor.task().answers
     assert (answers.rows.tolist(), answers.classes.tolist()) == ([questions[0].row], [-1])
@@ -91,7 +91,7 @@ def test_a_question_that_was_put_off_is_asked_again_so_that_later_answers_count(
     settle(session)
     first = session.queue[0]
     assert first.strategy == "audit"
-    session.decide([{"row": first.row, "action": "skip", "round": first.round}]).result(60)
+    session.decide([{"row": first.row, "action": "skip", "round": first.round}], annotator="ann").result(60)
     run_round(session)
     audited = answer(session, 5)
     assert first.row not in audited
@@ -248,7 +248,7 @@ def test_the_facts_of_an_audit_tell_hits_of_strategies_from_other_ones(session):
     label(session, stars[3])  # opened by the user
     questions = [q for q in session.queue if q.strategy == "audit"][:2]
     for queued, action in zip(questions, ("flag", "skip"), strict=True):
-        session.decide([{"row": queued.row, "action": action, "round": queued.round}]).result(60)
+        session.decide([{"row": queued.row, "action": action, "round": queued.round}], annotator="ann").result(60)
     facts = facts_of(session.workspace, session.state, audit)
     assert (facts.n_answered, facts.n_unjudged, facts.n_put_off) == (len(audited) + 1, 1, 1)
     assert facts.members == {"quasar": len(audited) - len(stars), "star": len(stars)}

@@ -37,7 +37,7 @@ def test_a_checked_selection_gets_its_label_in_one_step_that_one_undo_takes_back
     verdict = session.bulker.verdict()
     assert (verdict.n_answered, verdict.n_right) == (10, 9)
     assert 0.5 < verdict.purity.low < 0.9 < verdict.purity.high <= 1
-    commit = session.bulker.label(STARS, "lasso on the map", "star").result(PATIENCE)
+    commit = session.bulker.label(STARS, "lasso on the map", "star", annotator="ann").result(PATIENCE)
     settle(session)
     assert len(commit.events) == len(STARS) - 11
     assert {(e.input, e.strategy, e.label, e.guideline) for e in commit.events} == {(BULK, BULK, "star", 1)}
@@ -49,9 +49,9 @@ def test_a_checked_selection_gets_its_label_in_one_step_that_one_undo_takes_back
     assert record.low == pytest.approx(verdict.purity.low)
     assert len(record.sample) == 10
     assert session.found() == {"quasar": 2, "star": len(STARS) - 2}
-    session.undo().result(PATIENCE)
+    session.undo(annotator="ann").result(PATIENCE)
     assert session.found() == {"quasar": 2, "star": 9}
-    session.redo().result(PATIENCE)
+    session.redo(annotator="ann").result(PATIENCE)
     assert session.found() == {"quasar": 2, "star": len(STARS) - 2}
 
 
@@ -65,8 +65,8 @@ def test_answers_of_the_sample_are_labels_like_others_that_say_why_they_were_ask
 
 def test_without_a_check_it_must_be_said_that_the_purity_is_unknown(session):
     with pytest.raises(InputError, match="not checked for this class"):
-        session.bulker.label(STARS, "lasso", "star").result(PATIENCE)
-    session.bulker.label(STARS, "lasso", "star", unchecked=True).result(PATIENCE)
+        session.bulker.label(STARS, "lasso", "star", annotator="ann").result(PATIENCE)
+    session.bulker.label(STARS, "lasso", "star", unchecked=True, annotator="ann").result(PATIENCE)
     (record,) = session.workspace.bulks.records().values()
     assert (record.low, record.high, record.n_checked) == (None, None, 0)
 
@@ -75,9 +75,9 @@ def test_the_check_of_one_selection_and_class_is_none_of_another(session):
     session.bulker.begin(STARS, "lasso", "star", 5)
     answer_sample(session, ["star"] * 5)
     with pytest.raises(InputError, match="not checked"):
-        session.bulker.label(STARS[1:], "lasso", "star").result(PATIENCE)
+        session.bulker.label(STARS[1:], "lasso", "star", annotator="ann").result(PATIENCE)
     with pytest.raises(InputError, match="not checked"):
-        session.bulker.label(STARS, "lasso", "quasar").result(PATIENCE)
+        session.bulker.label(STARS, "lasso", "quasar", annotator="ann").result(PATIENCE)
 
 
 def test_an_unfinished_check_is_no_check_and_unsure_is_not_of_the_class(session):
@@ -85,25 +85,25 @@ def test_an_unfinished_check_is_no_check_and_unsure_is_not_of_the_class(session)
     first, *others = session.bulker.check.sample
     for row in others:
         label(session, row, "star")
-    session.decide([{"row": first, "action": "skip"}]).result(PATIENCE)
+    session.decide([{"row": first, "action": "skip"}], annotator="ann").result(PATIENCE)
     assert session.bulker.verdict().purity is None
     with pytest.raises(InputError, match="not checked"):
-        session.bulker.label(STARS, "lasso", "star").result(PATIENCE)
-    session.decide([{"row": first, "action": "unsure"}]).result(PATIENCE)
+        session.bulker.label(STARS, "lasso", "star", annotator="ann").result(PATIENCE)
+    session.decide([{"row": first, "action": "unsure"}], annotator="ann").result(PATIENCE)
     assert session.bulker.verdict().n_right == 4
 
 
 def test_answers_there_are_stay_unless_labels_are_to_change(session):
     label(session, 1, "quasar")
-    session.decide([{"row": 2, "action": "flag"}]).result(PATIENCE)
+    session.decide([{"row": 2, "action": "flag"}], annotator="ann").result(PATIENCE)
     contents = contents_of(session, STARS)
     assert contents.counts == {"quasar": 1}
     assert (contents.n_others, contents.n) == (1, len(STARS))
     assert len(contents.to_label(False)) == len(STARS) - 2
-    session.bulker.label(STARS, "lasso", "star", relabel=True, unchecked=True).result(PATIENCE)
+    session.bulker.label(STARS, "lasso", "star", relabel=True, unchecked=True, annotator="ann").result(PATIENCE)
     assert session.item_state(1)["label"] == "star"
     assert session.item_state(2)["status"] == "flagged"
-    session.undo().result(PATIENCE)
+    session.undo(annotator="ann").result(PATIENCE)
     assert session.item_state(1)["label"] == "quasar"
 
 
@@ -122,7 +122,7 @@ def test_the_audit_keeps_its_questions_and_answers(tmp_path):
     contents = contents_of(one, everything)
     assert set(contents.waiting.tolist()) == waiting
     assert contents.n_sealed == len(sealed)
-    one.bulker.label(everything, "all", "star", relabel=True, unchecked=True).result(PATIENCE)
+    one.bulker.label(everything, "all", "star", relabel=True, unchecked=True, annotator="ann").result(PATIENCE)
     settle(one)
     assert not {one.workspace.ids.text(row) for row in waiting} & set(one.state.items)
     # They were not drawn to speak for others any more: the step has reached them.
@@ -133,16 +133,16 @@ def test_the_audit_keeps_its_questions_and_answers(tmp_path):
 def test_a_campaign_refuses_bulk_labels(session):
     session.campaigner.is_beginning = True
     with pytest.raises(InputError, match="a campaign is under way"):
-        session.bulker.label(STARS, "lasso", "star", unchecked=True).result(PATIENCE)
+        session.bulker.label(STARS, "lasso", "star", unchecked=True, annotator="ann").result(PATIENCE)
     with pytest.raises(InputError, match="a campaign is under way"):
         session.bulker.begin(STARS, "lasso", "star", 20)
     session.campaigner.is_beginning = False
 
 
 def test_nothing_to_label_is_said(session):
-    session.bulker.label(STARS, "lasso", "star", unchecked=True).result(PATIENCE)
+    session.bulker.label(STARS, "lasso", "star", unchecked=True, annotator="ann").result(PATIENCE)
     with pytest.raises(InputError, match="nothing to label"):
-        session.bulker.label(STARS, "lasso", "star", unchecked=True).result(PATIENCE)
+        session.bulker.label(STARS, "lasso", "star", unchecked=True, annotator="ann").result(PATIENCE)
 
 
 @pytest.mark.parametrize(("n_members", "n", "drawn"), [(40, 50, 10), (5, 60, 20), (300, 1000, 20)])

@@ -44,7 +44,7 @@ def answer(session, action="label"):
     if action == "label":
         label(session, queued.row, round=queued.round)
     else:
-        session.decide([{"row": queued.row, "action": action, "round": queued.round}]).result(60)
+        session.decide([{"row": queued.row, "action": action, "round": queued.round}], annotator="ann").result(60)
     return queued
 
 
@@ -125,7 +125,7 @@ def test_no_round_runs_while_the_model_is_frozen_and_one_follows(session):
         answer(session)
     settle(session)
     assert len(session.reports) == before
-    assert session.propagate_duplicates().result(60).events == ()
+    assert session.propagate_duplicates(annotator="ann").result(60).events == ()
     certificate = finish(session)
     settle(session)
     assert "logistic" in certificate["facts"]["Model"]
@@ -272,12 +272,12 @@ def test_undo_asks_again(session):
     first = answer(session)
     second = answer(session)
     n = session.campaign["n_answered"]
-    session.undo().result(60)
+    session.undo(annotator="ann").result(60)
     assert session.queue[0].row == second.row
     assert session.campaign["n_answered"] == n - 1
-    session.undo().result(60)
+    session.undo(annotator="ann").result(60)
     assert [q.row for q in session.queue[:2]] == [first.row, second.row]
-    session.redo().result(60)
+    session.redo(annotator="ann").result(60)
     assert session.queue[0].row == second.row
     assert session.item_state(first.row)["label"] == truth(first.row)
 
@@ -297,7 +297,7 @@ def test_an_answer_that_changes_while_the_certificate_is_made_keeps_the_campaign
     session.worker.submit = slow
     answer(session)
     assert session.queue == ()
-    session.undo().result(60)
+    session.undo(annotator="ann").result(60)
     waiting.set_result({})
     settle(session)
     assert session.queue[0].row == last.row
@@ -419,7 +419,7 @@ def test_without_a_model_or_a_class_there_is_no_campaign(tmp_path):
     one = opened(survey(tmp_path))
     with pytest.raises(InputError, match="there is no model yet"):
         one.plan_campaign(SIZES).result(60)
-    one.set_wanted([])
+    one.set_wanted([], annotator="ann")
     settle(one)
     with pytest.raises(InputError, match="no class is looked for"):
         one.begin_campaign(5).result(60)

@@ -132,7 +132,9 @@ def test_the_list_is_sorted_over_all_of_it_with_missing_values_last(session):
     for ascending in (True, False):
         kinds = [row % 3 for row in ordered(session, Items(rows), Sort(".kind", ascending))]
         assert kinds == (10 * [0] + 10 * [1] if ascending else 10 * [1] + 10 * [0]) + 10 * [2]
-    session.decide([{"row": 8, "action": "label", "label": "star"}, {"row": 9, "action": "skip"}]).result()
+    session.decide(
+        [{"row": 8, "action": "label", "label": "star"}, {"row": 9, "action": "skip"}], annotator="ann"
+    ).result()
     assert ordered(session, items, Sort("answer"))[:2].tolist() == [9, 8]
 
 

@@ -89,15 +89,15 @@ def test_each_line_says_what_became_of_its_answer(answered):
 
 
 def test_the_way_back_and_forth_passes_each_of_ones_answers_once(answered):
-    session = SimpleNamespace(workspace=answered, state=answered.log.state(), annotator="me")
+    session = SimpleNamespace(workspace=answered, state=answered.log.state())
     way, at = [], None
-    while (at := answer_beside(session, at, back=True)) is not None:
+    while (at := answer_beside(session, at, "me", back=True)) is not None:
         way.append(at)
     assert way == [3, 0, 1]
-    assert answer_beside(session, 1, back=False) == 0
-    assert answer_beside(session, 0, back=False) == 3
-    assert answer_beside(session, 3, back=False) is None
-    assert answer_beside(session, 2, back=True) == 3  # hers: stands after the newest of mine
+    assert answer_beside(session, 1, "me", back=False) == 0
+    assert answer_beside(session, 0, "me", back=False) == 3
+    assert answer_beside(session, 3, "me", back=False) is None
+    assert answer_beside(session, 2, "me", back=True) == 3  # hers: stands after the newest of mine
 
 
 def test_what_was_deferred_comes_back_like_what_was_skipped(workspace):

@@ -126,7 +126,8 @@ def test_what_the_model_says_is_in_files_and_follows_the_rounds(session, monkeyp
 
     rows = [*range(0, 60, 10), *range(1, 30)]
     session.decide(
-        [{"event_id": f"e{r}", "row": r, "action": "label", "label": str(session.truth[r])} for r in rows]
+        [{"event_id": f"e{r}", "row": r, "action": "label", "label": str(session.truth[r])} for r in rows],
+        annotator="ann",
     ).result(PATIENCE)
     wait_for_round(session, 2)
     files = wait_for_scores(session, MODEL, session.report["round"])
@@ -158,7 +159,8 @@ def test_given_classes_and_the_rest_grey(session):
     session.start()
     wait_for_round(session, 1)
     session.decide(
-        [{"event_id": f"e{r}", "row": r, "action": "label", "label": str(session.truth[r])} for r in range(11)]
+        [{"event_id": f"e{r}", "row": r, "action": "label", "label": str(session.truth[r])} for r in range(11)],
+        annotator="ann",
     ).result(PATIENCE)
     found = coloured(session, CLASS)
     assert np.isfinite(found.colouring.levels).sum() == 11

@@ -29,7 +29,7 @@ def test_they_are_the_nearest_in_the_feature_space(session, metric):
     X = np.asarray(session.workspace.features, np.float64)
     for row in (3, 30, 200):
         label(session, row)
-    session.decide([{"row": 31, "action": "skip"}]).result(60)
+    session.decide([{"row": 31, "action": "skip"}], annotator="ann").result(60)
     settle(session)
     distances = cdist(X[[50]], X, metric)[0]
     found = neighbourhood(session).of(50)
@@ -54,7 +54,10 @@ def test_they_follow_the_answers_and_end_where_all_are_answered(session):
     found = neighbourhood(session).of(10)
     assert found["labelled"][0]["row"] == nearest
     assert nearest not in [one["row"] for one in found["unlabelled"]]
-    session.decide([{"row": row, "action": "unsure"} for row in range(400) if row not in (10, nearest)]).result(60)
+    session.decide(
+        [{"row": row, "action": "unsure"} for row in range(400) if row not in (10, nearest)],
+        annotator="ann",
+    ).result(60)
     assert neighbourhood(session).of(10)["unlabelled"] == []
 
 

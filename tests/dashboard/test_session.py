@@ -98,7 +98,7 @@ def truth(row):
 
 def label(session, row, name=None, **more):
     decision = {"row": row, "action": "label", "label": name or truth(row), **more}
-    return session.decide([decision]).result(PATIENCE)
+    return session.decide([decision], annotator="ann").result(PATIENCE)
 
 
 def label_queue(session, n):
@@ -138,16 +138,16 @@ def test_a_label_that_is_changed_moves_to_the_end_and_keeps_what_asked_for_it(se
     assert labels.rows.tolist() == [second.row, first.row]
     assert labels.arms == (second.strategy, first.strategy)
     assert labels.rounds.tolist() == [second.round, first.round]
-    session.undo().result(PATIENCE)
+    session.undo(annotator="ann").result(PATIENCE)
     assert session.labels().rows.tolist() == [first.row, second.row]
 
 
 def test_an_answer_that_is_brought_back_stands_where_it_was_given(session):
     first, second = label_queue(session, 2)
-    session.undo().result(PATIENCE)
-    session.undo().result(PATIENCE)
-    session.redo().result(PATIENCE)
-    session.redo().result(PATIENCE)
+    session.undo(annotator="ann").result(PATIENCE)
+    session.undo(annotator="ann").result(PATIENCE)
+    session.redo(annotator="ann").result(PATIENCE)
+    session.redo(annotator="ann").result(PATIENCE)
     assert session.labels().rows.tolist() == [first.row, second.row]
 
 
@@ -234,7 +234,7 @@ def test_twins_are_labelled_in_one_step_and_taken_back_in_one(session):
     label(session, 7, "quasar")
     settle(session)
     assert sorted(session.duplicates) == [(101, 1), (102, 1), (103, 1), (110, 0)]
-    commit = session.propagate_duplicates().result(PATIENCE)
+    commit = session.propagate_duplicates(annotator="ann").result(PATIENCE)
     assert sorted(commit.rows) == [101, 102, 103, 110]
     assert names_of(session, (101, 102, 103, 110)) == ["star", "star", "star", "quasar"]
     assert {(e.input, e.strategy, e.probability) for e in commit.events} == {("propagated", "duplicate", None)}
@@ -243,24 +243,24 @@ def test_twins_are_labelled_in_one_step_and_taken_back_in_one(session):
     labels = session.labels()
     assert labels.arms[-4:] == ("duplicate",) * 4
 
-    taken_back = session.undo().result(PATIENCE)
+    taken_back = session.undo(annotator="ann").result(PATIENCE)
     assert sorted(taken_back.rows) == [101, 102, 103, 110]
     assert session.state.n_labelled == 2
-    brought_back = session.redo().result(PATIENCE)
+    brought_back = session.redo(annotator="ann").result(PATIENCE)
     assert sorted(brought_back.rows) == [101, 102, 103, 110]
     assert names_of(session, (101, 110)) == ["star", "quasar"]
     for _ in range(3):
-        session.undo().result(PATIENCE)
+        session.undo(annotator="ann").result(PATIENCE)
     assert session.state.n_labelled == 0
 
 
 def test_an_undo_of_a_step_that_is_sent_twice_undoes_once(session):
     label(session, 5, "star")
     run_round(session)
-    session.propagate_duplicates().result(PATIENCE)
+    session.propagate_duplicates(annotator="ann").result(PATIENCE)
     event_id = "0190-undo"
-    session.undo(event_id).result(PATIENCE)
-    session.undo(event_id).result(PATIENCE)
+    session.undo(event_id, annotator="ann").result(PATIENCE)
+    session.undo(event_id, annotator="ann").result(PATIENCE)
     assert session.state.n_labelled == 1
 
 
@@ -269,7 +269,7 @@ def test_twins_of_items_that_disagree_are_left_alone(session):
     run_round(session)
     assert len(session.duplicates) == 3
     label(session, 102, "quasar")  # since that round
-    commit = session.propagate_duplicates().result(PATIENCE)
+    commit = session.propagate_duplicates(annotator="ann").result(PATIENCE)
     assert commit.events == ()
     assert names_of(session, (101, 103)) == [None, None]
     run_round(session)
@@ -280,14 +280,14 @@ def test_twins_of_items_that_disagree_are_left_alone(session):
 def test_a_twin_that_was_answered_otherwise_keeps_its_answer(session):
     label(session, 5, "star")
     run_round(session)
-    session.decide([{"row": 101, "action": "flag"}]).result(PATIENCE)
-    session.propagate_duplicates().result(PATIENCE)
+    session.decide([{"row": 101, "action": "flag"}], annotator="ann").result(PATIENCE)
+    session.propagate_duplicates(annotator="ann").result(PATIENCE)
     assert session.item_state(101)["status"] == "flagged"
     assert names_of(session, (102, 103)) == ["star", "star"]
 
 
 def test_without_twins_there_is_nothing_to_label(session):
-    assert session.propagate_duplicates().result(PATIENCE).events == ()
+    assert session.propagate_duplicates(annotator="ann").result(PATIENCE).events == ()
     assert session.workspace.log.events() == []
 
 

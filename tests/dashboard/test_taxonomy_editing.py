@@ -27,7 +27,7 @@ def session(tmp_path):
 
 
 def change(session, action, name, **facts):
-    (event,) = session.change_classes([Change(action, name, facts)]).result(PATIENCE)
+    (event,) = session.change_classes([Change(action, name, facts)], annotator="ann").result(PATIENCE)
     settle(session)
     return event
 
@@ -84,7 +84,7 @@ def test_after_a_merge_models_learn_one_class_and_taking_it_back_brings_both(ses
     run_round(session)
     assert {queued.suggested for queued in session.queue} <= {"quasar", "star", None}
     assert [look.name for look in looks(session.workspace.taxonomy)] == ["quasar", "star"]
-    session.change_classes([TakeBack(merged.event_id)]).result(PATIENCE)
+    session.change_classes([TakeBack(merged.event_id)], annotator="ann").result(PATIENCE)
     settle(session)
     assert session.found() == {"quasar": 2, "star": 4, "galaxy": 2}
 
@@ -93,7 +93,9 @@ def test_what_was_looked_at_before_a_merge_says_nothing_of_the_larger_class(sess
     label_some(session)
     change(session, Action.CLASS_ADD, "blazar")
     number = session.workspace.rounds.next_number()
-    session.change_classes([Change(Action.CLASS_MERGE, "blazar", {"into": "quasar"})]).result(PATIENCE)
+    session.change_classes([Change(Action.CLASS_MERGE, "blazar", {"into": "quasar"})], annotator="ann").result(
+        PATIENCE
+    )
     assert session.workspace.settings["extent_since"] == {"0": number}
 
 
@@ -165,10 +167,14 @@ def test_audit_answers_follow_their_class(tmp_path):
 def test_a_campaign_refuses_what_would_alter_it_and_takes_a_colour(session):
     session.campaigner.is_beginning = True
     with pytest.raises(InputError, match="a campaign is under way"):
-        session.change_classes([Change(Action.CLASS_RENAME, "star", {"to": "x"})]).result(PATIENCE)
+        session.change_classes([Change(Action.CLASS_RENAME, "star", {"to": "x"})], annotator="ann").result(
+            PATIENCE
+        )
     with pytest.raises(InputError, match="a campaign is under way"):
-        session.set_wanted([]).result(PATIENCE)
-    session.change_classes([Change(Action.CLASS_CHANGE, "star", {"colour": "#009E73"})]).result(PATIENCE)
+        session.set_wanted([], annotator="ann").result(PATIENCE)
+    session.change_classes([Change(Action.CLASS_CHANGE, "star", {"colour": "#009E73"})], annotator="ann").result(
+        PATIENCE
+    )
     session.campaigner.is_beginning = False
 
 
@@ -197,11 +203,11 @@ def test_a_key_of_the_page_is_refused_in_a_change_as_in_its_preview(session):
     with pytest.raises(InputError, match="taken by the command"):
         preview(session, one)
     with pytest.raises(InputError, match="taken by the command"):
-        session.change_classes([one]).result(PATIENCE)
+        session.change_classes([one], annotator="ann").result(PATIENCE)
 
 
 def test_a_name_with_a_line_break_is_refused(session):
     with pytest.raises(InputError, match="cannot be seen"):
-        session.add_class("two\nlines").result(PATIENCE)
-    session.add_class('🦉 "owl" <b>').result(PATIENCE)
+        session.add_class("two\nlines", annotator="ann").result(PATIENCE)
+    session.add_class('🦉 "owl" <b>', annotator="ann").result(PATIENCE)
     assert session.workspace.taxonomy.names[-1] == '🦉 "owl" <b>'
