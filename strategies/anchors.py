@@ -63,22 +63,24 @@ class Anchors(Subpooled):
 
     def subpool(self, X_training: Any, y_training: Any, X_pool: Any, rng: np.random.Generator) -> Subpool:
         """Choose the candidates, most similar to their anchors first; touches the whole pool."""
-        anchors = self._choose_anchors(np.asarray(X_training), np.asarray(y_training), rng)
-        distances, positions = self.nearest(X_pool, anchors, self.n_neighbors)
+        X = np.asarray(X_training)
+        anchors = self._choose_anchors(X, np.asarray(y_training), rng)
+        distances, positions = self.nearest(X_pool, X[anchors], self.n_neighbors)
         found, inverse = np.unique(positions.ravel(), return_inverse=True)
         total = np.bincount(inverse.ravel(), weights=self.similarity(distances).ravel())
         mean = total / np.bincount(inverse.ravel())
         best = np.argsort(-mean, kind="stable")[: self.subpool_size]
-        return Subpool(found[best].astype(np.int64), mean[best], len(anchors))
+        return Subpool(found[best].astype(np.int64), mean[best], anchors)
 
     def _choose_anchors(
         self, X: NDArray[np.floating], y: NDArray[Any], rng: np.random.Generator
-    ) -> NDArray[np.floating]:
+    ) -> NDArray[np.int64]:
+        """Places of the anchors among the labelled items."""
         chosen = []
         for label in np.unique(y):
-            members = X[y == label]
+            members = np.flatnonzero(y == label)
             if len(members) > self.n_anchors:
                 seed = int(rng.integers(2**31))
-                members = kmeans_plusplus(np.ascontiguousarray(members), self.n_anchors, random_state=seed)[0]
+                members = members[kmeans_plusplus(X[members], self.n_anchors, random_state=seed)[1]]
             chosen.append(members)
         return np.concatenate(chosen)

@@ -62,6 +62,8 @@ class Asker:
         Of the arms, after `queries`.
     n_scored, subpool_size, retrieval, query_correction
         How the strategy scored the pool.
+    anchors
+        Rows of the labelled items whose neighbours were the subpool, int64, sorted, by class; empty without any.
     """
 
     pool: Pool
@@ -80,6 +82,7 @@ class Asker:
     n_scored: int = 0
     subpool_size: int | None = None
     retrieval: str | None = None
+    anchors: dict[int, NDArray[np.int64]] = field(default_factory=dict)
     query_correction: Correction = Correction.NONE
 
     def __post_init__(self) -> None:
@@ -184,7 +187,8 @@ class Asker:
         self.shares = {name: 1.0}
         positions, scores = strategy(asked, self.candidates, n_instances=n, random_state=self.rng)
         if isinstance(strategy, Subpooled):
-            self.subpool_size = self.n_scored = strategy.last_subpool_size
+            self.subpool_size = self.n_scored = len(strategy.last_subpool.positions)
+            self._keep_anchors(strategy.last_subpool.anchors)
         inside = ~np.isneginf(scores)  # what a strategy filled up at random is drawn, and named so, by the round
         positions, scores = positions[inside], scores[inside]
         n = len(positions)
@@ -276,11 +280,16 @@ class Asker:
 
     def _subpool(self) -> NDArray[np.int64]:
         """What a slow model scores for `auto`: the neighbours of anchors, and random items."""
-        near = self._anchors().subpool(self.X, self.labels.classes, self.candidates, self.rng).positions
+        near = self._anchors().subpool(self.X, self.labels.classes, self.candidates, self.rng)
+        self._keep_anchors(near.anchors)
         others = self.rng.choice(len(self.rows), min(RANDOM_SUBPOOL, len(self.rows)), replace=False)
-        positions = np.union1d(near, others)
+        positions = np.union1d(near.positions, others)
         self.subpool_size = self.n_scored = len(positions)
         return positions
+
+    def _keep_anchors(self, places: NDArray[np.int64]) -> None:
+        rows, classes = self.labels.rows[places], self.labels.classes[places]
+        self.anchors = {int(c): np.unique(rows[classes == c]) for c in np.unique(classes)}
 
     def arms(self) -> list[dict[str, Any]]:
         """Each arm with its share of the queries, and what it asked for and found so far."""

@@ -25,7 +25,7 @@ from .priors import Correction, class_prior, prevalence_in_force
 from .queries import QueryList
 from .reasons import Reason, explain
 from .retrieval import Metric
-from .rows import RememberingLearner, Rows
+from .rows import RememberingLearner, Rows, packed
 from .scoring import Scoring, make_scoring, shown_model, stage_rates
 from .settings import RoundSettings
 
@@ -38,7 +38,8 @@ class Round:
 
     Arrays over classes have shape ``(n_classes,)`` and NaN where a value is unknown. `shown_probabilities`
     is ``(n_queries, n_classes)`` after the correction in force. `retrieval` says how the neighbours of a
-    subpool were found, and what share of them. `reasons` has one entry a query. `arms`
+    subpool were found, and what share of them; `anchors` are the rows of the labelled items whose neighbours they
+    are, int64, sorted, by class, empty without a subpool. `reasons` has one entry a query. `arms`
     says of each arm its ``share`` of the queries, and how many labels it ``asked`` for and wanted items
     it ``found`` so far. `duplicates` are pairs of an unlabelled row and a labelled row with the same
     features: they are not asked. `audit` says how far the sealed audit has got, and `estimates` what it
@@ -68,6 +69,7 @@ class Round:
     seconds: dict[str, float]
     audit: dict[str, Any] | None = None
     estimates: dict[str, Any] | None = None
+    anchors: dict[int, NDArray[np.int64]] = field(default_factory=dict)
     reasons: tuple[Reason, ...] = ()
     next_rates: Rates | None = field(default=None, repr=False)
     scoring: Scoring | None = field(default=None, repr=False)
@@ -76,13 +78,17 @@ class Round:
     def report(self) -> dict[str, Any]:
         """What a page or a log shows, as JSON-able values: without queries and estimator."""
         hidden = (
-            "queries", "shown_probabilities", "reasons", "duplicates", "next_rates", "scoring", "estimator",
+            "queries", "shown_probabilities", "reasons", "duplicates", "next_rates", "scoring", "estimator", "anchors",
         )  # fmt: skip
         values = {f: getattr(self, f) for f in self.__dataclass_fields__ if f not in hidden}
         return {
             name: [float(v) if np.isfinite(v) else None for v in value] if isinstance(value, np.ndarray) else value
             for name, value in values.items()
-        } | {"messages": list(self.messages), "n_duplicates": len(self.duplicates)}
+        } | {
+            "messages": list(self.messages),
+            "n_duplicates": len(self.duplicates),
+            "anchors": {str(c): packed(rows) for c, rows in self.anchors.items()},
+        }
 
 
 def run_round(
@@ -219,6 +225,7 @@ class _Turn:
             estimates=self.estimates,
             next_rates=self.next_rates,
             scoring=self.scoring,
+            anchors=asker.anchors,
             reasons=reasons,
             estimator=None if learner is None else learner.estimator,
         )

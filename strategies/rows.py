@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -92,6 +95,27 @@ def _runs(X: Any) -> Iterator[tuple[slice, tuple[NDArray[Any], NDArray[np.int64]
             yield piece, (X.matrix[first:last], part - first)
         else:
             yield piece, (X.matrix[part], None)
+
+
+def packed(rows: NDArray[np.int64]) -> str:
+    """Sorted row numbers, int64 ``(n_rows,)``, as a short text for a log; see `unpacked`."""
+    steps = np.diff(np.asarray(rows, np.int64), prepend=0).astype("<i8")
+    return base64.b64encode(zlib.compress(steps.tobytes())).decode("ascii")
+
+
+def unpacked(text: str) -> NDArray[np.int64]:
+    """The row numbers of a text that `packed` made, int64 ``(n_rows,)``.
+
+    Raises
+    ------
+    ValueError
+        When it is no such text.
+    """
+    try:
+        steps = np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), "<i8")
+    except (binascii.Error, zlib.error) as error:
+        raise ValueError("the row numbers of a round cannot be read") from error
+    return np.cumsum(steps, dtype=np.int64)
 
 
 def predict_proba(learner: Any, X: Any) -> NDArray[np.float32]:

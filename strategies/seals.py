@@ -71,7 +71,8 @@ class Seals(Subpooled):
             wanted = y == rarest_class(y)
         nearness = np.full(len(X_pool), np.inf)
         found: list[NDArray[np.int64]] = []
-        n_found = n_anchors = 0
+        anchors: list[NDArray[np.int64]] = []
+        n_found = 0
         for group in (np.flatnonzero(wanted)[::-1], np.flatnonzero(~wanted)[::-1]):
             for start in range(0, len(group), CHUNK):
                 if n_found >= self.subpool_size:
@@ -85,6 +86,7 @@ class Seals(Subpooled):
                 np.minimum.at(nearness, positions.ravel(), distances.ravel())
                 found.append(fresh)
                 n_found += len(fresh)
-                n_anchors += len(chunk)
+                anchors.append(chunk)
         kept = np.concatenate(found)[: self.subpool_size]
-        return Subpool(kept, np.asarray(self.similarity(nearness[kept]), np.float64), n_anchors)
+        similarity = np.asarray(self.similarity(nearness[kept]), np.float64)
+        return Subpool(kept, similarity, np.concatenate(anchors))

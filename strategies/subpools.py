@@ -18,13 +18,21 @@ from .rows import Rows, view
 class Subpool:
     """The candidates that are scored: positions in the pool, the ones that matter most first.
 
-    `similarity` is how near each is to the labelled items that retrieved it, `n_anchors` how many of
-    these there were.
+    `similarity` is how near each is to the labelled items that retrieved it; `anchors` are the places of these
+    among the labelled items, int64 ``(n_anchors,)``.
     """
 
     positions: NDArray[np.int64]
     similarity: NDArray[np.float64]
-    n_anchors: int
+    anchors: NDArray[np.int64]
+
+    @property
+    def n_anchors(self) -> int:
+        """How many labelled items retrieved the candidates."""
+        return len(self.anchors)
+
+
+NOTHING = Subpool(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
 
 
 class Subpooled(QueryStrategy):
@@ -40,8 +48,8 @@ class Subpooled(QueryStrategy):
         Of the pool, in the same metric; exact search without one.
     """
 
-    #: How many candidates the last call had.
-    last_subpool_size: int = 0
+    #: The candidates of the last call, and the labelled items that retrieved them.
+    last_subpool: Subpool = NOTHING
 
     def __init__(self, base: QueryStrategy, metric: Metric = "euclidean", index: Index | None = None) -> None:
         self.base = base
@@ -80,9 +88,8 @@ class Subpooled(QueryStrategy):
         """Choose from the subpool; what it cannot fill is drawn at random, with the score −inf."""
         rng = generator(random_state)
         X, y = labelled_items(learner)
-        nothing = Subpool(np.empty(0, np.int64), np.empty(0), 0)
-        subpool = self.subpool(X, y, X_pool, rng) if len(y) and len(X_pool) else nothing
-        self.last_subpool_size = len(subpool.positions)
+        subpool = self.subpool(X, y, X_pool, rng) if len(y) and len(X_pool) else NOTHING
+        self.last_subpool = subpool
         n = min(n_instances, len(X_pool))
         positions, scores = subpool.positions, np.empty(0)
         if len(positions):

@@ -94,7 +94,7 @@ class MapView(pn.viewable.Viewer):
         page.react(self._recolour, "dark")
         page.react(self._draw_selection, "selection")
         page.react(lambda: self._each(MapPanel.draw_current), "current")
-        page.react(lambda: self._each(MapPanel.draw_labelled), "at_label")
+        page.react(self._time_changed, "at_label")
         page.watch(session, lambda: self._each(MapPanel.draw_labelled), "committed", "taxonomy_revision")
         page.watch(session, lambda: self._each(MapPanel.draw_queue), "queue")
         page.watch(session, self._round_ended, "report")
@@ -121,7 +121,12 @@ class MapView(pn.viewable.Viewer):
         self._each(MapPanel.draw_selection)
         self._show_controls()
 
+    def _time_changed(self) -> None:
+        self._each(MapPanel.draw_labelled)
+        self._each(MapPanel.draw_anchors)
+
     def _round_ended(self) -> None:
+        self._each(MapPanel.draw_anchors)
         self._recolour_where(lambda colour: kind_of(colour) is not None or colour == CLASS)
 
     def _scores_changed(self) -> None:

@@ -35,10 +35,8 @@ class Legend:
 
     def words(self) -> str:
         """The legend without colours, for those who do not see them."""
-        if self.ramps is not None:
-            between = f"from {self.low} to {self.high}"
-        else:
-            between = ", ".join(entry.text for entry in self.entries[:MOST_SHOWN])
+        ramp = [] if self.ramps is None else [f"from {self.low} to {self.high}"]
+        between = ", ".join(ramp + [entry.text for entry in self.entries[:MOST_SHOWN]])
         return ": ".join(part for part in (self.title, between) if part) + (f"; {self.note}" if self.note else "")
 
     def html(self, *, dark: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from bokeh.models import ColumnDataSource
 from numpy.typing import NDArray
 
 from ...data.errors import InputError
+from ..anchors import anchor_rows
 from ..components.map_bar import MapHead
 from ..page import Page
 from ..session import LabellingSession
@@ -20,7 +22,7 @@ from ..time_machine import labels_at
 from .map_axes import is_projection, partner
 from .map_colours import CLASS, DENSITY, Coloured, choices, coloured, kind_of
 from .map_legend import Entry, Legend
-from .marks import SMALL, mark, on_ground
+from .marks import ANCHOR, ANCHOR_COLOURS, SMALL, mark, on_ground
 from .raster import DARK, LIGHT, Handlers, RasterScatter
 
 if TYPE_CHECKING:
@@ -29,12 +31,13 @@ if TYPE_CHECKING:
 MOST_LABELLED = 20_000  # glyphs; the newest ones are drawn
 MOST_QUEUED = 50
 HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
-LABELLED, QUEUED, SELECTED, CURRENT = "labelled", "queued", "selected", "current"
+LABELLED, QUEUED, SELECTED, CURRENT, ANCHORS = "labelled", "queued", "selected", "current", "anchors"
 LAYERS = {
     LABELLED: "labelled items",
     QUEUED: "the next of the queue",
     SELECTED: "the selection",
     CURRENT: "the item on the card",
+    ANCHORS: "anchors of the round",
 }
 
 
@@ -118,6 +121,7 @@ class MapPanel:
         self.draw_labelled()
         self.draw_queue()
         self.draw_current()
+        self.draw_anchors()
         if self._coloured_by != self.choice["colour"]:
             self.load_colours()
         self._write()
@@ -156,13 +160,17 @@ class MapPanel:
         self.queued = ColumnDataSource({"x": [], "y": []})
         self.labelled = ColumnDataSource({"x": [], "y": [], "colour": [], "marker": [], "size": []})
         self.current = ColumnDataSource({"x": [], "y": []})
+        self.anchored = ColumnDataSource({"x": [], "y": []})
         queue = plot.scatter("x", "y", source=self.queued, size=7, fill_alpha=0, line_width=1.2)
         labelled = plot.scatter(
             "x", "y", source=self.labelled, size="size", marker="marker", fill_color="colour", line_width=0.8
         )
+        anchors = plot.scatter(
+            "x", "y", source=self.anchored, size=17, marker=ANCHOR.marker, fill_alpha=0, line_width=1.8
+        )
         halo = plot.scatter("x", "y", source=self.current, size=22, fill_alpha=0, line_width=5)
         ring = plot.scatter("x", "y", source=self.current, size=22, fill_alpha=0, line_width=2)
-        self._glyphs = {QUEUED: (queue,), LABELLED: (labelled,), CURRENT: (halo, ring)}
+        self._glyphs = {QUEUED: (queue,), LABELLED: (labelled,), CURRENT: (halo, ring), ANCHORS: (anchors,)}
 
     def recolour(self) -> None:
         """Take the theme of the page."""
@@ -170,6 +178,7 @@ class MapPanel:
         self.scatter.set_theme(theme)
         self._glyphs[QUEUED][0].glyph.line_color = theme.chosen[1]
         self._glyphs[LABELLED][0].glyph.line_color = theme.ground
+        self._glyphs[ANCHORS][0].glyph.line_color = ANCHOR_COLOURS[self.page.dark]
         halo, ring = self._glyphs[CURRENT]
         halo.glyph.line_color, ring.glyph.line_color = theme.ground, theme.ink
         self.draw_labelled()
@@ -180,6 +189,7 @@ class MapPanel:
         for name, glyphs in self._glyphs.items():
             for glyph in glyphs:
                 glyph.visible = self.board.layers[name]
+        self.draw_anchors()
         self.draw_selection()
 
     def draw_selection(self) -> None:
@@ -213,6 +223,18 @@ class MapPanel:
     def draw_queue(self) -> None:
         """Ring the items that are asked next."""
         self.queued.data = self._at(np.array([q.row for q in self.session.queue[:MOST_QUEUED]], dtype=np.int64))
+
+    def draw_anchors(self) -> None:
+        """Frame the labelled items from which the newest round drew neighbours."""
+        if self.is_shown:
+            self.anchored.data = self._at(self._anchors())
+            self._write()
+
+    def _anchors(self) -> NDArray[np.int64]:
+        """Their rows; none while the page is back in time, since these are of now."""
+        rows = anchor_rows(self.session.report)
+        is_drawn = self.board.layers[ANCHORS] and self.page.at_label is None
+        return rows[rows < self.session.workspace.table.n_rows] if is_drawn else rows[:0]
 
     def draw_current(self) -> None:
         """Ring the item on the card."""
@@ -298,7 +320,16 @@ class MapPanel:
         )
 
     def _legend(self) -> Legend:
-        """The legend; with the density, it names the shapes of the labelled items too."""
+        """The legend, with the frame of anchors where there are some."""
+        legend, n = self._legend_of_colours(), len(self._anchors())
+        if not n:
+            return legend
+        return replace(
+            legend, entries=(Entry(ANCHOR_COLOURS, f"anchors {n:,}", ANCHOR.character), *legend.entries)
+        )
+
+    def _legend_of_colours(self) -> Legend:
+        """What the colours mean; with the density, it names the shapes of the labelled items too."""
         if self.choice["colour"] not in (DENSITY, CLASS) or self.legend.title != "density":
             return self.legend
         found = self.session.found() if self.board.layers[LABELLED] else {}

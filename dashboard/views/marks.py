@@ -27,6 +27,9 @@ MARKS = (
     Mark("✚", "plus"),
 )
 
+ANCHOR = Mark("□", "square")  # a frame around the mark of the item's class
+ANCHOR_COLOURS = ("#8250df", "#d2a8ff")  # on a light page, on a dark one
+
 
 RAISED_ON_DARK = "#1f242b"  # the lightest of the dark theme's grounds: what is seen there is seen on the others
 LEAST_CONTRAST = 3.0  # of what is no text, WCAG 1.4.11

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +12,11 @@ from rareloop.dashboard.page import Page
 from rareloop.dashboard.session import LabellingSession
 from rareloop.dashboard.views.map import MapView
 from rareloop.dashboard.views.map_axes import PLANE, UMAP
+from rareloop.dashboard.views.marks import ANCHOR_COLOURS
+from rareloop.data.roundlog import RoundRecord
 from rareloop.data.workspace import Workspace, workspace_folder
 from rareloop.strategies.pool import pca_plane
+from rareloop.strategies.rows import packed
 
 N = 200
 
@@ -143,3 +148,34 @@ def test_the_words_say_what_is_seen(page):
     assert f"Map 1: {N} items, principal component 1 across from" in words
     assert "3 selected." in words
     assert "not real distances" in view.note.object
+
+
+def a_round(page, number, **anchors):
+    """Keep a round with these anchors in the round log, and tell the pages of it as it is read again."""
+    report = {"anchors": {place[1:]: packed(np.array(rows)) for place, rows in anchors.items()}}
+    log = page.session.workspace.rounds
+    log.add(RoundRecord(number, datetime.now(UTC), 0, 0, {}, report))
+    page.session.report = log.newest().report | {"round": number}
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_anchors_of_the_newest_round_are_framed(page, dark):
+    page.dark = dark
+    view = MapView(page)
+    panel = view.shown[0]
+    assert len(panel.anchored.data["x"]) == 0
+    assert "anchors" not in panel.note.object
+    a_round(page, 1, c0=[4, 9], c1=[7])
+    assert panel.anchored.data["x"].tolist() == panel.x[[4, 7, 9]].tolist()
+    assert f'color:{ANCHOR_COLOURS[dark]}">□</span> anchors 3' in panel.note.object
+    assert view.session.report["anchors"].keys() == {"0", "1"}
+    view._receive({"type": "layer", "name": "anchors", "on": False})
+    assert len(panel.anchored.data["x"]) == 0
+    assert "anchors" not in panel.note.object
+    view._receive({"type": "layer", "name": "anchors", "on": True})
+    page.at_label = 0  # they are of now
+    assert len(panel.anchored.data["x"]) == 0
+    page.at_label = None
+    assert len(panel.anchored.data["x"]) == 3
+    a_round(page, 2)
+    assert len(panel.anchored.data["x"]) == 0

@@ -48,7 +48,10 @@ def test_anchors_are_all_of_a_small_class_and_some_of_a_large_one():
     y = np.r_[np.zeros(37, int), np.ones(3, int)]
     strategy = Anchors(n_anchors=5, n_neighbors=1)
     found = strategy.subpool(X, y, X, np.random.default_rng(0))
-    assert found.n_anchors == 5 + 3
+    assert found.n_anchors == len(np.unique(found.anchors)) == 5 + 3
+    assert found.anchors[5:].tolist() == [37, 38, 39]
+    # Each retrieves one item, itself.
+    assert sorted(found.positions.tolist()) == sorted(found.anchors.tolist())
     assert {37, 38, 39} <= set(found.positions.tolist())
 
 

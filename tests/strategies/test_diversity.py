@@ -85,7 +85,7 @@ def test_what_a_subpool_was_filled_with_comes_last():
         assert np.isfinite(scores).all()
         positions, scores = strategy(learner, np.abs(X), 20, RNG(0))
         assert len(set(positions.tolist())) == 20
-        assert np.isneginf(scores[base.last_subpool_size :]).all()
+        assert np.isneginf(scores[len(base.last_subpool.positions) :]).all()
 
 
 def test_no_cell_has_more_than_its_share():

@@ -13,6 +13,7 @@ from rareloop.strategies.audit import Answers
 from rareloop.strategies.classifiers import CLASSIFIERS
 from rareloop.strategies.pool import Pool
 from rareloop.strategies.rounds import Labels, RoundSettings, re_estimate, run_round
+from rareloop.strategies.rows import packed, unpacked
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
@@ -465,3 +466,37 @@ def test_an_audit_without_a_model_or_switched_off(small):
     assert "audit" in cold.queries.strategy
     off = turn(pool, nothing, audit=audit_of(y, 10), n_queries=40, audit_share=0.0)
     assert "audit" not in off.queries.strategy
+
+
+@pytest.mark.parametrize("settings", [
+    {"strategy": "anchors", "base": "margin", "n_anchors": 2},
+    {"strategy": "auto", "classifier": "forest", "anchors_above": 100, "n_anchors": 2},
+    {"strategy": "margin", "classifier": "forest", "anchors_above": 100, "n_anchors": 2, "diverse": True},
+])  # fmt: skip
+def test_a_round_says_which_labelled_items_were_its_anchors(small, settings):
+    pool, y, labels = small
+    result = turn(pool, labels, wanted=(1,), **settings)
+    assert {c: len(rows) for c, rows in result.anchors.items()} == {0: 2, 1: 2, 2: 2}
+    for c, rows in result.anchors.items():
+        assert rows.dtype == np.int64
+        assert np.isin(rows, labels.rows[labels.classes == c]).all()
+    stored = json.loads(json.dumps(result.report()))["anchors"]
+    assert {int(c): unpacked(text).tolist() for c, text in stored.items()} == {
+        c: rows.tolist() for c, rows in result.anchors.items()
+    }
+
+
+def test_seals_reports_all_labelled_items_and_other_strategies_none(small):
+    pool, _, labels = small
+    result = turn(pool, labels, wanted=(1,), strategy="seals", base="margin")
+    assert sorted(np.concatenate(list(result.anchors.values()))) == sorted(labels.rows)
+    assert turn(pool, labels, wanted=(1,), strategy="margin").report()["anchors"] == {}
+
+
+@pytest.mark.parametrize("rows", [[], [0], [3, 3, 10**12], range(0, 10**6, 7)])
+def test_row_numbers_come_back_from_their_short_text(rows):
+    text = packed(np.array(rows, np.int64))
+    assert unpacked(text).tolist() == list(rows)
+    assert len(text) <= 32 + len(rows)
+    with pytest.raises(ValueError, match="cannot be read"):
+        unpacked("no rows")

@@ -21,7 +21,7 @@ def test_the_union_of_all_neighbours_those_of_members_first():
     """0 retrieves 1 and 2.5; 20 retrieves 19 and 22, 10 retrieves 9 and 12: nearest of each first."""
     found = subpool(n_neighbors=2, classes=[1])
     assert found.positions.tolist() == [0, 1, 5, 3, 6, 4]
-    assert found.n_anchors == 3
+    assert sorted(found.anchors.tolist()) == [0, 1, 2]
     np.testing.assert_allclose(found.similarity, [1 / 2, 1 / 3.5, 1 / 2, 1 / 2, 1 / 3, 1 / 3], rtol=1e-5)
 
 
@@ -38,6 +38,11 @@ def test_a_cap_keeps_what_members_retrieve_and_then_the_nearest_of_the_others():
     assert subpool(n_neighbors=2, classes=[1], subpool_size=2).positions.tolist() == [0, 1]
     assert subpool(n_neighbors=2, classes=[1], subpool_size=4).positions.tolist() == [0, 1, 5, 3]
     assert subpool(n_neighbors=2, classes=[1], subpool_size=1).positions.tolist() == [0]
+
+
+def test_only_items_whose_neighbours_were_looked_for_are_anchors():
+    """The member's two neighbours are enough for a subpool of two."""
+    assert subpool(n_neighbors=2, classes=[1], subpool_size=2).anchors.tolist() == [1]
 
 
 def test_by_default_the_rarest_class_comes_first_also_when_the_wanted_one_has_no_label():
@@ -73,7 +78,7 @@ def test_the_base_strategy_sees_the_subpool_only(learner):
     boundary = -learner.intercept_[0] / learner.coef_[0, 0]
     closest = min([0, 3, 5], key=lambda i: abs(POOL[i, 0] - boundary))
     assert strategy(learner, POOL, 1)[0].tolist() == [closest]
-    assert strategy.last_subpool_size == 3
+    assert len(strategy.last_subpool.positions) == 3
 
 
 def test_what_the_subpool_cannot_fill_is_random_with_the_lowest_score(learner):
