@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from weakref import WeakKeyDictionary
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.tables import Table
 from ..data.workspace import Workspace
-from .queue import Queued
+from .pool_scores import MODEL, UNLIKE, PoolValues
 from .session import LabellingSession
 
 Kind = Literal["number", "flag", "text", "date", "other"]
@@ -22,7 +22,10 @@ Kind = Literal["number", "flag", "text", "date", "other"]
 UNLABELLED = "?"
 OPEN = "open"
 CLASS, STATUS, PREDICTED, PROBABILITY, ROW, ID = "class", "status", "predicted", "probability", "row", "id"
-OWN = (CLASS, STATUS, PREDICTED, PROBABILITY, ROW, ID)  # names that mean ours before the table's
+UNCERTAINTY = "uncertainty"
+OWN = (CLASS, STATUS, PREDICTED, PROBABILITY, UNCERTAINTY, UNLIKE, ROW, ID)  # these mean ours before the table's
+# Which scores of the pool our columns are.
+SCORES = {PREDICTED: MODEL, PROBABILITY: MODEL, UNCERTAINTY: MODEL, UNLIKE: UNLIKE}
 
 
 class Numbers(NamedTuple):
@@ -58,7 +61,7 @@ _ROWS_OF: WeakKeyDictionary[Workspace, dict[str, int]] = WeakKeyDictionary()
 
 
 class Columns:
-    """Columns by name for rules, read in stretches of rows; a snapshot of the answers and queries.
+    """Columns by name for rules, read in stretches of rows; a snapshot of the answers and scores.
 
     Parameters
     ----------
@@ -66,24 +69,21 @@ class Columns:
         Whose table it is.
     answers
         The answers in force.
-    asked
-        The queries known, by row: predictions are theirs.
+    scores
+        What the model says of all items; nothing is known of any without.
     """
 
-    def __init__(self, workspace: Workspace, answers: Answers, asked: Mapping[int, Queued]) -> None:
+    def __init__(self, workspace: Workspace, answers: Answers, scores: PoolValues | None = None) -> None:
         self.table: Table = workspace.table
         self.id_name = workspace.roles.id
         self.hidden = workspace.roles.label if workspace.roles.label_use == "truth" else None
         self.answers = answers
-        known = sorted((row, q) for row, q in asked.items() if q.suggested is not None)
-        self.predicted_rows = np.array([row for row, _ in known], np.int64)
-        self._predicted = [q.suggested for _, q in known]
-        self._probability = np.array([q.suggested_probability or np.nan for _, q in known], np.float64)
+        self.scores = PoolValues() if scores is None else scores
 
     @classmethod
     def of(cls, session: LabellingSession) -> Columns:
         """The columns of a session as of now."""
-        return cls(session.workspace, Answers.of(session.workspace), dict(session.asked_by))
+        return cls(session.workspace, Answers.of(session.workspace), session.scores.values)
 
     @property
     def n_rows(self) -> int:
@@ -111,10 +111,9 @@ class Columns:
         """Cells of a column of numbers, flags (0 or 1) or dates."""
         if key in (ROW, ID):
             return Numbers(np.arange(start, stop), np.zeros(stop - start, bool))
-        if key == PROBABILITY:
-            values = np.full(stop - start, np.nan)
-            within = (self.predicted_rows >= start) & (self.predicted_rows < stop)
-            values[self.predicted_rows[within] - start] = self._probability[within]
+        if key in SCORES:
+            known = getattr(self.scores, key)
+            values = np.full(stop - start, np.nan) if known is None else np.asarray(known[start:stop])
             return Numbers(values, np.isnan(values))
         return numbers_of(self.table.column(key[1:]).slice(start, stop - start))
 
@@ -126,7 +125,11 @@ class Columns:
         if key == STATUS:
             return _spread(self.answers.rows, list(self.answers.statuses), OPEN, start, stop)
         if key == PREDICTED:
-            return _spread(self.predicted_rows, self._predicted, None, start, stop)
+            predicted = self.scores.predicted
+            if predicted is None:
+                return pa.nulls(stop - start, pa.large_string())
+            names = pa.array(self.scores.names, pa.large_string())
+            return names.take(pa.array(np.asarray(predicted[start:stop])))
         return texts_of(self.table.column(key[1:]).slice(start, stop - start))
 
     def missing(self, key: str, start: int, stop: int) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.errors import InputError
+from .pool_scores import NotScoredYetError
 from .search import USUAL, Found, find, near_rows, search
 
 if TYPE_CHECKING:
@@ -53,11 +54,13 @@ class Finder:
 
     def search(self, text: str) -> None:
         """Open the item of that id, or select what a rule or a value finds."""
-        self._ask(lambda: search(self.page.session, self.page.session.nearest, text), is_listed=True)
+        session = self.page.session
+        self._ask(lambda old: search(session, session.nearest, text, as_scored=old), is_listed=True)
 
     def find(self, source: dict[str, Any], is_listed: bool = True) -> None:
         """Select what `search.find` finds; `is_listed` opens the table."""
-        self._ask(lambda: find(self.page.session, self.page.session.nearest, source), is_listed)
+        session = self.page.session
+        self._ask(lambda old: find(session, session.nearest, source, as_scored=old), is_listed)
 
     def similar_to_item(self, row: int | None) -> None:
         """Select the items most like one."""
@@ -75,7 +78,7 @@ class Finder:
         k = self.k
         source = {"similar": shown.source, "k": k} if shown is not None and shown.source else {}
         self._ask(
-            lambda: near_rows(
+            lambda _: near_rows(
                 self.page.session, self.page.session.nearest, rows, f"the mean of {name}", k, source
             ),
             is_listed=True,
@@ -102,24 +105,39 @@ class Finder:
         if name == "similar":
             self.similar_to_item(self.page.current if row is None else row)
 
-    def _ask(self, work: Callable[[], int | Found], is_listed: bool) -> None:
+    def _ask(self, work: Callable[[bool], int | Found], is_listed: bool) -> None:
+        """Have ``work(as_scored)`` done and its result shown, after the scores that it needs are made."""
         self._asked += 1
-        number = self._asked
+        self._work_on(self._asked, work, is_listed, as_scored=False)
 
+    def _work_on(
+        self, number: int, work: Callable[[bool], int | Found], is_listed: bool, *, as_scored: bool
+    ) -> None:
         def guarded() -> int | Found | Exception:
             try:
-                return work()
+                return work(as_scored)
             except Exception as error:
                 return error
 
         def take(result: int | Found | Exception) -> None:
             if number != self._asked:
                 return
+            if isinstance(result, NotScoredYetError) and not as_scored:
+                self.page.tell("The pool is being scored; what is found is shown when that is done.")
+                wait = self.page.session.scores.wanted(result.kinds)
+                wait.add_done_callback(lambda done: self.page.hop(lambda: scored(done.exception())))
+                return
             self._answered = number
             if isinstance(result, Exception):
                 self.page.complain(result)
             else:
                 self._take(result, is_listed)
+
+        def scored(error: BaseException | None) -> None:
+            if isinstance(error, Exception):
+                take(error)
+            elif number == self._asked:
+                self._work_on(number, work, is_listed, as_scored=True)
 
         self.page.deliver(THREADS.submit(guarded), take)
 

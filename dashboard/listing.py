@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,17 +10,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .columns import CLASS, ID, PREDICTED, PROBABILITY, STATUS, Columns
+from .columns import CLASS, ID, PREDICTED, PROBABILITY, SCORES, STATUS, UNCERTAINTY, Answers, Columns
 from .items import format_value
+from .pool_scores import UNLIKE, PoolValues
 from .search import Found
 from .session import LabellingSession
 
 MOST_COLUMNS = 8
 ANSWER, RANK, SCORE, DISTANCE = "answer", "rank", "score", "distance"
 TITLES = {
-    ID: "item", ANSWER: "answer", PREDICTED: "suggested", PROBABILITY: "probability", RANK: "in queue",
-    SCORE: "score", DISTANCE: "distance",
+    ID: "item", ANSWER: "answer", PREDICTED: "predicted", PROBABILITY: "probability", UNCERTAINTY: "uncertainty",
+    UNLIKE: "unlike", RANK: "in queue", SCORE: "score", DISTANCE: "distance",
 }  # fmt: skip
+NUMBERS = (PROBABILITY, UNCERTAINTY, UNLIKE, RANK, SCORE, DISTANCE)
 OF_TABLE = "."  # before the names of the table's own columns
 
 
@@ -34,10 +36,11 @@ class Sort:
 
 @dataclass(frozen=True)
 class Items:
-    """Items that are listed: `rows` int64 in the order of the table, and how they were found."""
+    """Items that are listed: `rows` int64 in the order of the table, how they were found, and their scores."""
 
     rows: NDArray[np.int64]
     found: Found | None = None
+    scores: PoolValues = field(default_factory=PoolValues)
 
     @property
     def has_distances(self) -> bool:
@@ -49,7 +52,7 @@ def column_keys(session: LabellingSession, has_distances: bool) -> list[str]:
     """The columns of the list: ours, then the first shown ones of the table."""
     roles = session.workspace.roles
     shown = [name for name in roles.shown if name not in (roles.image, roles.id)][:MOST_COLUMNS]
-    ours = [ID, ANSWER, PREDICTED, PROBABILITY, RANK, SCORE, *([DISTANCE] if has_distances else [])]
+    ours = [ID, ANSWER, *SCORES, RANK, SCORE, *([DISTANCE] if has_distances else [])]
     return ours + [OF_TABLE + name for name in shown]
 
 
@@ -81,7 +84,7 @@ def _sortable(session: LabellingSession, items: Items, key: str) -> pa.Array:
         for row, value in _of_queue(session, key).items():
             values[row] = value
         return pa.array(values[rows], from_pandas=True)
-    columns = Columns.of(session)
+    columns = Columns(session.workspace, Answers.of(session.workspace), items.scores)
     if key == ANSWER:
         labels = columns.texts(STATUS, 0, columns.n_rows).take(pa.array(rows))
         classes = columns.texts(CLASS, 0, columns.n_rows).take(pa.array(rows))
@@ -118,8 +121,7 @@ def cells(session: LabellingSession, rows: NDArray[np.int64], items: Items) -> d
     result: dict[str, list[Any]] = {
         ID: session.workspace.ids.texts(rows),
         ANSWER: [state.get("label") or state.get("status") for state in states],
-        PREDICTED: [None if q is None else q.suggested for q in asked],
-        PROBABILITY: [None if q is None else q.suggested_probability for q in asked],
+        **_scored(rows, items.scores),
         RANK: [ranks.get(int(row)) for row in rows],
         SCORE: [None if q is None else q.score for q in asked],
     }
@@ -128,6 +130,17 @@ def cells(session: LabellingSession, rows: NDArray[np.int64], items: Items) -> d
     names = [key[1:] for key in column_keys(session, has_distances=False) if key.startswith(OF_TABLE)]
     values = session.workspace.table.take(rows, names).to_pydict() if names else {}
     return result | {OF_TABLE + name: values[name] for name in names}
+
+
+def _scored(rows: NDArray[np.int64], scores: PoolValues) -> dict[str, list[Any]]:
+    """What the model says of some rows; None where it has not been asked."""
+    result: dict[str, list[Any]] = {}
+    for key in SCORES:
+        values = getattr(scores, key)
+        result[key] = [None] * len(rows) if values is None else np.asarray(values[rows]).tolist()
+    if scores.predicted is not None:
+        result[PREDICTED] = [scores.names[place] for place in result[PREDICTED]]
+    return result
 
 
 def texts(session: LabellingSession, rows: NDArray[np.int64], items: Items) -> list[list[str]]:
@@ -143,7 +156,7 @@ def exported(session: LabellingSession, rows: NDArray[np.int64], items: Items) -
     """The cells of some rows as an Arrow table, with the types that the table's own columns have."""
     columns = cells(session, rows, items)
     own = session.workspace.table.take(rows, [key[1:] for key in columns if key.startswith(OF_TABLE)])
-    kinds = {PROBABILITY: pa.float64(), RANK: pa.int64(), SCORE: pa.float64(), DISTANCE: pa.float64()}
+    kinds = dict.fromkeys(NUMBERS, pa.float64()) | {RANK: pa.int64()}
     ours = {title(k): pa.array(v, kinds.get(k, pa.string())) for k, v in columns.items() if k in TITLES}
     names = [name if name not in ours else f"source_{name}" for name in own.column_names]
     return pa.table([*ours.values(), *own.columns], names=[*ours, *names])

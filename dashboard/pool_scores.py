@@ -1,13 +1,14 @@
-"""What the newest model says of every item, in files that pages map into memory: written when a map shows it."""
+"""What the newest model says of every item, in files that pages map into memory: written when it is asked for."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,10 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[float, str], None]
 BLOCK = 65_536
-LARGEST = 60_000.0  # what float16 holds, and a bit less
 MODEL, UNLIKE = "model", "unlike"
+TITLES = {MODEL: "Scoring the pool", UNLIKE: "Distances to the labelled items"}
+# What the model says of every item, and how it is kept.
+KINDS_OF_MODEL: dict[str, Any] = {"predicted": np.uint8, "probability": np.float32, "uncertainty": np.float32}
 NO_MODEL = "there is no model yet: label items of at least two classes first"
 
 
@@ -61,8 +64,9 @@ class Judge:
 class ScoreFiles:
     """Where the scores of a round are.
 
-    `classes` are those with a file of their probability; `names` are those of all classes as the round knew
-    them, since classes may be merged or moved later.
+    Beside ``predicted`` there is ``probability``, that of the predicted class. `classes` are those with a file of
+    their probability; `names` are those of all classes as the round knew them, since classes may be merged or
+    moved later.
     """
 
     folder: Path
@@ -71,11 +75,11 @@ class ScoreFiles:
     names: tuple[str, ...] = ()
 
     def path(self, what: str) -> Path:
-        """The file of ``predicted``, ``uncertainty``, ``unlike``, or ``p3``: the probability of class 3."""
+        """The file of ``predicted``, ``probability``, ``uncertainty``, ``unlike``, or ``p3``: that of class 3."""
         return self.folder / f"{what}-{self.round}.npy"
 
     def values(self, what: str) -> NDArray[Any]:
-        """The scores ``(n_items,)``, float16 (predicted: uint8), memory-mapped."""
+        """The scores ``(n_items,)``, float32 (p3: float16, predicted: uint8), memory-mapped."""
         return np.load(self.path(what), mmap_mode="r")
 
 
@@ -84,8 +88,9 @@ def write_model_scores(
 ) -> ScoreFiles:
     """Write what a model says of all items; touches the whole pool.
 
-    The files are the predicted class, the uncertainty (one minus the difference between the two largest
-    probabilities), and the probability of each wanted class, or of each class where none is wanted.
+    The files are the predicted class and its probability, the uncertainty (one minus the difference between
+    the two largest probabilities), and the probability of each wanted class, or of each class where none is
+    wanted.
 
     Raises
     ------
@@ -99,15 +104,17 @@ def write_model_scores(
     files = ScoreFiles(folder, judge.number, tuple(classes), names[: scoring.n_classes])
     folder.mkdir(parents=True, exist_ok=True)
     n_items, partials = scoring.pool.n_items, {}
-    for what in ("predicted", "uncertainty", *(f"p{c}" for c in classes)):
+    for what in (*KINDS_OF_MODEL, *(f"p{c}" for c in classes)):
         path = folder / f"{what}.partial.npy"
-        dtype = np.uint8 if what == "predicted" else np.float16
+        dtype = KINDS_OF_MODEL.get(what, np.float16)
         partials[what] = (path, open_memmap(path, mode="w+", dtype=dtype, shape=(n_items,)))
     for start in range(0, n_items, BLOCK):
-        progress(start / n_items, "scoring the pool for the map")
+        progress(start / n_items, f"{start:,} of {n_items:,} items")
         rows = np.arange(start, min(start + BLOCK, n_items), dtype=np.int64)
         p = np.asarray(scoring.of_rows(rows))
-        partials["predicted"][1][rows] = scoring.thresholds.decide(p)
+        decided = scoring.thresholds.decide(p)
+        partials["predicted"][1][rows] = decided
+        partials["probability"][1][rows] = p[np.arange(len(p)), decided]
         best = np.partition(p, p.shape[1] - 2, axis=1)
         partials["uncertainty"][1][rows] = 1 - (best[:, -1] - best[:, -2])
         for c in classes:
@@ -134,7 +141,7 @@ def write_unlike(folder: Path, judge: Judge | None, pool: Pool) -> ScoreFiles:
     files = ScoreFiles(folder, judge.number)
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / "unlike.partial.npy"
-    np.save(partial, np.minimum(distance, LARGEST).astype(np.float16))
+    np.save(partial, distance.astype(np.float32))
     partial.replace(files.path(UNLIKE))
     _drop_older(files, (UNLIKE,))
     return files
@@ -150,37 +157,119 @@ def _drop_older(files: ScoreFiles, names: Any) -> None:
                 path.unlink()
 
 
+@dataclass(frozen=True)
+class PoolValues:
+    """The scores of all items that there are, memory-mapped: each ``(n_items,)``, or None.
+
+    `predicted` are places in `names`, uint8; `names` are the names of the classes as of now. `probability` is
+    that of the predicted class, float32; `rounds` says by kind which round the scores are of.
+    """
+
+    names: tuple[str, ...] = ()
+    predicted: NDArray[np.uint8] | None = None
+    probability: NDArray[np.float32] | None = None
+    uncertainty: NDArray[np.float32] | None = None
+    unlike: NDArray[np.float32] | None = None
+    rounds: Mapping[str, int] = field(default_factory=dict)
+
+    def has(self, kind: str) -> bool:
+        """Whether the scores of a kind are there."""
+        return kind in self.rounds
+
+
+class NotScoredYetError(InputError):
+    """Scores are needed that are not there, or of an earlier round; `kinds` are theirs."""
+
+    def __init__(self, kinds: Sequence[str]) -> None:
+        super().__init__("the scores of the whole pool are not there yet: try again once a round has ended")
+        self.kinds = tuple(kinds)
+
+
 class PoolScores(param.Parameterized):
-    """The scores that maps show, shared by all pages of a session; nothing is scored that no map shows.
+    """The scores that pages show or ask about, shared by all pages of a session; no others are made.
 
     The parameters change in threads. `model` and `unlike` are `ScoreFiles` or None; `why` says per kind why
-    there are none.
+    there are none; `progress` how far those are that are being made.
     """
 
     model = param.Parameter(default=None)
     unlike = param.Parameter(default=None)
     why = param.Dict(default={})
+    progress = param.Dict(default={}, doc="Per kind under way, the share done (0 to 1) and what is being done.")
 
     def __init__(self, session: LabellingSession) -> None:
         super().__init__()
         self.session = session
         self._lock = threading.Lock()
         self._under_way: dict[str, int | None] = {}
+        self._waiting: dict[str, list[Future[None]]] = {}
+
+    @property
+    def values(self) -> PoolValues:
+        """The scores that are there, with the names of the classes as of now."""
+        found: dict[str, Any] = {}
+        rounds: dict[str, int] = {}
+        for kind, whats in ((MODEL, tuple(KINDS_OF_MODEL)), (UNLIKE, (UNLIKE,))):
+            files: ScoreFiles | None = getattr(self, kind)
+            with contextlib.suppress(FileNotFoundError):  # newer ones have just taken their place
+                if files is not None:
+                    found |= {what: files.values(what) for what in whats}
+                    rounds[kind] = files.round
+        classes = self.session.state.classes
+        names = tuple(classes.now(name) for name in self.model.names) if MODEL in rounds else ()
+        return PoolValues(names, rounds=rounds, **found)
+
+    def is_fresh(self, kind: str) -> bool:
+        """Whether the scores of a kind are there, and of the newest round."""
+        files = getattr(self, kind)
+        return files is not None and files.round == self.session.report.get("round")
+
+    def wanted(self, kinds: Iterable[str]) -> Future[None]:
+        """Have scores made that are not there, or of an earlier round.
+
+        Returns
+        -------
+        Future
+            Done when they are there; fails with `InputError` where they cannot be made.
+        """
+        waits = []
+        for kind in kinds:
+            if not self.is_fresh(kind):
+                wait: Future[None] = Future()
+                with self._lock:
+                    self._waiting.setdefault(kind, []).append(wait)
+                waits.append(wait)
+                self.renew(kind)
+        return _all_of(waits)
 
     def renew(self, kind: str) -> None:
         """Have the scores of one kind written, unless those of the newest round are there or under way."""
         number = self.session.report.get("round")
         files = getattr(self, kind)
         with self._lock:
-            if kind in self._under_way or (files is not None and files.round == number):
+            is_there = files is not None and files.round == number
+            if kind in self._under_way:
                 return
-            self._under_way[kind] = number
+            if not is_there:
+                self._under_way[kind] = number
+        if is_there:
+            for wait in self._ended(kind):
+                wait.set_result(None)
+            return
         try:
-            future = self.session.worker.submit("scores", kind, tuple(self.session.workspace.taxonomy.names))
+            names = tuple(self.session.workspace.taxonomy.names)
+            future = self.session.worker.submit("scores", kind, names, progress=partial(self._follow, kind))
         except RuntimeError as error:
             self._fail(kind, str(error))
             return
+        self._follow(kind, 0.0, "after the round under way" if self.session.round_running else "")
         future.add_done_callback(lambda done: self._take(kind, done))
+
+    def _follow(self, kind: str, share: float, text: str) -> None:
+        with self._lock:
+            is_under_way = kind in self._under_way
+        if is_under_way:
+            self.progress = self.progress | {kind: (share, text)}
 
     def _take(self, kind: str, future: Future[ScoreFiles]) -> None:
         error = future.exception()
@@ -190,11 +279,41 @@ class PoolScores(param.Parameterized):
             self._fail(kind, str(error))
             return
         files = future.result()
-        with self._lock:
-            self._under_way.pop(kind, None)
         self.param.update(why={k: v for k, v in self.why.items() if k != kind}, **{kind: files})
+        for wait in self._ended(kind):
+            wait.set_result(None)
 
     def _fail(self, kind: str, text: str) -> None:
+        self.why = self.why | {kind: text}
+        for wait in self._ended(kind):
+            wait.set_exception(InputError(text))
+
+    def _ended(self, kind: str) -> list[Future[None]]:
+        """Forget that scores are being made; returns who waits for them."""
         with self._lock:
             self._under_way.pop(kind, None)
-        self.why = self.why | {kind: text}
+            waiting = self._waiting.pop(kind, [])
+        self.progress = {k: v for k, v in self.progress.items() if k != kind}
+        return waiting
+
+
+def _all_of(waits: Sequence[Future[None]]) -> Future[None]:
+    """Done when all are, or failed with the first that fails."""
+    whole: Future[None] = Future()
+    left, lock = [len(waits)], threading.Lock()
+    if not waits:
+        whole.set_result(None)
+
+    def ended(wait: Future[None]) -> None:
+        error = wait.exception()
+        with lock:
+            left[0] -= 1
+            is_news = not whole.done() and (error is not None or left[0] == 0)
+            if is_news and error is not None:
+                whole.set_exception(error)
+            elif is_news:
+                whole.set_result(None)
+
+    for wait in waits:
+        wait.add_done_callback(ended)
+    return whole

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..data.errors import InputError
-from .columns import PREDICTED, PROBABILITY, Columns, Numbers
+from .columns import SCORES, Columns, Numbers
 
 BLOCK = 131_072
 LONGEST = 20_000
@@ -71,9 +71,9 @@ class Rule:
         return np.flatnonzero(self.mask(columns)).astype(np.int64)
 
     @property
-    def needs_predictions(self) -> bool:
-        """Whether it reads what the newest rounds predicted."""
-        return bool(self.names & {PREDICTED, PROBABILITY})
+    def scores(self) -> frozenset[str]:
+        """The kinds of scores of the pool that it reads."""
+        return frozenset(SCORES[name] for name in self.names if name in SCORES)
 
 
 def parse(text: str, columns: Columns) -> Rule:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..data.errors import InputError
 from ..strategies.nearest_items import FEWEST, MOST, Nearest
 from .columns import Columns
+from .pool_scores import NotScoredYetError
 from .rules import RuleError, parse
 from .session import LabellingSession
 
@@ -39,7 +40,9 @@ class Found:
     note: str = ""
 
 
-def find(session: LabellingSession, nearest: Nearest, source: Mapping[str, Any]) -> Found:
+def find(
+    session: LabellingSession, nearest: Nearest, source: Mapping[str, Any], *, as_scored: bool = False
+) -> Found:
     """Find items; touches all rows.
 
     Parameters
@@ -47,29 +50,37 @@ def find(session: LabellingSession, nearest: Nearest, source: Mapping[str, Any])
     source
         ``{"rule": text}``, ``{"value": text}``, ``{"filters": [rule, ...]}``, ``{"similar": id, "k": n}`` or
         ``{"similar": source, "k": n}``.
+    as_scored
+        Take the scores of the pool as they are, also those of an earlier round.
 
     Raises
     ------
+    NotScoredYetError
+        When a rule needs scores of the pool that have to be made first.
     InputError
         When a rule cannot be read, or an item is not there.
     """
     if "rule" in source:
-        return _by_rules(session, [str(source["rule"])], "the rule", dict(source))
+        return _by_rules(session, [str(source["rule"])], "the rule", dict(source), as_scored)
     if "filters" in source:
         rules = [str(rule) for rule in source["filters"]]
-        return _by_rules(session, rules, "the filters" if len(rules) > 1 else "the filter", dict(source))
+        return _by_rules(
+            session, rules, "the filters" if len(rules) > 1 else "the filter", dict(source), as_scored
+        )
     if "value" in source:
         return _by_value(session, str(source["value"]))
     if "similar" in source:
-        return _by_likeness(session, nearest, source)
+        return _by_likeness(session, nearest, source, as_scored)
     raise InputError("there is nothing to look for: write an id, a value or a rule")
 
 
-def search(session: LabellingSession, nearest: Nearest, text: str) -> int | Found:
+def search(session: LabellingSession, nearest: Nearest, text: str, *, as_scored: bool = False) -> int | Found:
     """Find what a text means: the row of an item, or the items of a rule, or those that hold it as a value.
 
     Raises
     ------
+    NotScoredYetError
+        See `find`.
     RuleError
         When it looks like a rule and is none.
     InputError
@@ -82,7 +93,7 @@ def search(session: LabellingSession, nearest: Nearest, text: str) -> int | Foun
     if row >= 0:
         return row
     try:
-        return find(session, nearest, {"rule": text})
+        return find(session, nearest, {"rule": text}, as_scored=as_scored)
     except RuleError:
         if _RULE_SIGNS.search(text):
             found = _by_value(session, text)
@@ -101,15 +112,19 @@ def near_rows(
     return Found(near.rows[order], f"{len(near.rows):,} items most like {name}", source, near.distances[order])
 
 
-def _by_rules(session: LabellingSession, texts: list[str], what: str, source: dict[str, Any]) -> Found:
+def _by_rules(
+    session: LabellingSession, texts: list[str], what: str, source: dict[str, Any], as_scored: bool
+) -> Found:
     columns = Columns.of(session)
     rules = [parse(text, columns) for text in texts]
+    kinds = sorted({kind for rule in rules for kind in rule.scores})
+    old = [kind for kind in kinds if not (columns.scores.has(kind) and session.scores.is_fresh(kind))]
+    if old and not (as_scored and all(columns.scores.has(kind) for kind in kinds)):
+        raise NotScoredYetError(old)
     mask = np.ones(columns.n_rows, bool)
     for rule in rules:
         mask &= rule.mask(columns)
-    note = ""
-    if any(rule.needs_predictions for rule in rules):
-        note = f"Predictions are known of the {len(columns.predicted_rows):,} items asked in this run only."
+    note = f"The scores are those of round {min(columns.scores.rounds[kind] for kind in old)}." if old else ""
     return Found(np.flatnonzero(mask).astype(np.int64), f"{what} {' and '.join(texts)}", source, note=note)
 
 
@@ -128,10 +143,10 @@ def _by_value(session: LabellingSession, text: str) -> Found:
     return Found(np.flatnonzero(mask).astype(np.int64), f"the search for '{short}'", {"value": text})
 
 
-def _by_likeness(session: LabellingSession, nearest: Nearest, source: Mapping[str, Any]) -> Found:
+def _by_likeness(session: LabellingSession, nearest: Nearest, source: Mapping[str, Any], as_scored: bool) -> Found:
     target, k = source["similar"], int(source.get("k", USUAL))
     if isinstance(target, Mapping):
-        base = find(session, nearest, target)
+        base = find(session, nearest, target, as_scored=as_scored)
         if not len(base.rows):
             raise InputError(f"{base.name} finds nothing, so nothing is like it: change it")
         return near_rows(session, nearest, base.rows, f"the mean of {base.name}", k, dict(source))

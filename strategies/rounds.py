@@ -78,7 +78,8 @@ class Round:
     def report(self) -> dict[str, Any]:
         """What a page or a log shows, as JSON-able values: without queries and estimator."""
         hidden = (
-            "queries", "shown_probabilities", "reasons", "duplicates", "next_rates", "scoring", "estimator", "anchors",
+            "queries", "shown_probabilities", "reasons", "duplicates", "next_rates", "scoring", "estimator",
+            "anchors",
         )  # fmt: skip
         values = {f: getattr(self, f) for f in self.__dataclass_fields__ if f not in hidden}
         return {

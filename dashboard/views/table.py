@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -13,13 +14,12 @@ from numpy.typing import NDArray
 from ...data.errors import InputError
 from ...data.export.formats import BLOCK_ROWS, export_blocks
 from ...strategies.nearest_items import FEWEST, MOST
-from ..columns import Answers
+from ..columns import PROBABILITY, SCORES, UNCERTAINTY, Answers
 from ..components.listing import Listing
 from ..listing import (
     DISTANCE,
+    NUMBERS,
     OF_TABLE,
-    PROBABILITY,
-    RANK,
     SCORE,
     Items,
     Sort,
@@ -30,12 +30,14 @@ from ..listing import (
     title,
 )
 from ..page import Page
+from ..pool_scores import MODEL, UNLIKE
 from ..saved_views import MAPS, SavedViews
 from ..session import LabellingSession
 from .export import FOLDER, ROUTE
 
 PAGE_SIZE = 50
-DESCENDING_FIRST = (PROBABILITY, SCORE)
+MOST_SCORED_ANYWAY = 50_000  # items that are scored after each round, before anybody asks
+DESCENDING_FIRST = (PROBABILITY, UNCERTAINTY, UNLIKE, SCORE)
 
 
 class TableView(pn.viewable.Viewer):
@@ -60,7 +62,10 @@ class TableView(pn.viewable.Viewer):
         page.react(lambda: setattr(self.listing, "dark", page.dark), "dark")
         page.react(self._load, "selection")
         page.react(lambda: self.listing.send({"current": page.current}), "current")
-        page.watch(self.session, self._show_page, "committed", "queue", "taxonomy_revision")
+        page.watch(self.session, self._show_page, "committed", "queue")
+        page.watch(self.session, self._scores_changed, "taxonomy_revision")
+        page.watch(self.session.scores, self._scores_changed, MODEL, UNLIKE)
+        page.watch(self.session, self._round_ended, "report")
         page.when_shown(self._begin)
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -83,14 +88,47 @@ class TableView(pn.viewable.Viewer):
         items = Items(rows, found)
         self._arrange(items, Sort() if items.has_distances else self.sort)
 
-    def _arrange(self, items: Items, sort: Sort) -> None:
+    def _round_ended(self) -> None:
+        """Know what the model says of the items, where that is quick."""
+        if self.session.report.get("has_model") and self.session.workspace.table.n_rows <= MOST_SCORED_ANYWAY:
+            self.session.scores.renew(MODEL)
+
+    def _scores_changed(self) -> None:
+        """Show new scores; a list that is sorted by them keeps those that it is sorted by."""
+        if self.sort.key not in SCORES or not self._wanted.scores.has(SCORES[self.sort.key]):
+            scores = self.session.scores.values
+            self.items, self._wanted = replace(self.items, scores=scores), replace(self._wanted, scores=scores)
+            self._show_page()
+
+    def _arrange(self, items: Items, sort: Sort, *, anew: bool = False) -> None:
+        """List items in an order, after the scores that it needs are made; `anew` is for the newest ones only."""
         self._version += 1
+        version = self._version
+        self._wanted = items
+        scores, kind = self.session.scores.values, SCORES.get(sort.key)
+        if kind is None or (self.session.scores.is_fresh(kind) if anew else scores.has(kind)):
+            self._sort_now(replace(items, scores=scores), sort)
+            return
+
+        def scored(error: BaseException | None) -> None:
+            if version != self._version:
+                return
+            if error is not None:
+                self.page.complain(error)
+            usual = Sort() if self.sort.key in SCORES else self.sort
+            self._sort_now(replace(items, scores=self.session.scores.values), sort if error is None else usual)
+
+        self.page.tell("The pool is being scored; the list is sorted when that is done.")
+        wait = self.session.scores.wanted([kind])
+        wait.add_done_callback(lambda done: self.page.hop(lambda: scored(done.exception())))
+
+    def _sort_now(self, items: Items, sort: Sort) -> None:
         version = self._version
         self._wanted, self.sort = items, sort
 
         def take(order: NDArray[np.int64]) -> None:
             if version == self._version:
-                self.items, self.order, self.number = items, order, 0
+                self.items, self.order, self.number = self._wanted, order, 0
                 self._show_page()
 
         self.page.in_background(lambda: ordered(self.session, items, sort), take)
@@ -133,7 +171,7 @@ class TableView(pn.viewable.Viewer):
         )
 
     def _column(self, key: str) -> dict[str, Any]:
-        is_number = key in (PROBABILITY, RANK, SCORE, DISTANCE) or (
+        is_number = key in NUMBERS or (
             key.startswith(OF_TABLE) and self.session.workspace.table.is_number(key[1:])
         )
         return {"key": key, "title": title(key), "number": is_number}
@@ -176,8 +214,8 @@ class TableView(pn.viewable.Viewer):
         if key not in column_keys(self.session, self._wanted.has_distances):
             return
         first = key not in DESCENDING_FIRST
-        ascending = not self.sort.ascending if self.sort.key == key else first
-        self._arrange(self._wanted, Sort(key, ascending))
+        sort = Sort(key, not self.sort.ascending if self.sort.key == key else first)
+        self._arrange(self._wanted, sort, anew=True)
 
     def _open(self, row: int) -> None:
         if 0 <= row < self.session.workspace.table.n_rows:

@@ -8,6 +8,7 @@ from typing import Any
 from ..components.topbar import TopBar
 from ..jobs import Job
 from ..page import Page
+from ..pool_scores import TITLES
 from ..session import LabellingSession
 
 ROUND = "round"
@@ -24,6 +25,7 @@ class WorkNotes:
         self._dismissed = 0.0  # active seconds since the last break, when the note was dismissed
         page.watch(self.session.jobs, self._jobs_changed, "running")
         page.watch(self.session, self._show_work, "round_running")
+        page.watch(self.session.scores, self._show_work, "progress")
         page.watch(self.page.pace, self._show_break, "known")
         page.watch(self.session, self._show_past, "committed")
         page.react(self._show_past, "at_label")
@@ -50,6 +52,10 @@ class WorkNotes:
             work.append(
                 {"id": ROUND, "title": f"Round {number}", "share": None, "text": text, "cancellable": False}
             )
+        work += [
+            {"id": kind, "title": TITLES[kind], "share": share, "text": text, "cancellable": False}
+            for kind, (share, text) in self.session.scores.progress.items()
+        ]
         self.bar.show_parts(work=work)
 
     # ---- time and breaks ---------------------------------------------------------------------------

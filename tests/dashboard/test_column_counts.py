@@ -40,7 +40,7 @@ def workspace(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def columns(workspace):
-    return Columns(workspace, Answers.of(workspace), {})
+    return Columns(workspace, Answers.of(workspace))
 
 
 def test_a_histogram_counts_as_numpy_does(columns):
@@ -86,7 +86,7 @@ def test_a_million_values_are_counted_quickly(tmp_path):
     source = tmp_path / "many.parquet"
     pq.write_table(pa.table({"x": np.arange(n) / 7, "name": [f"s{i // 2}" for i in range(n)]}), source)
     one = Workspace.create(workspace_folder(source), source)
-    columns = Columns(one, Answers.of(one), {})
+    columns = Columns(one, Answers.of(one))
     before = time.perf_counter()
     many = chart(columns, "name")
     assert time.perf_counter() - before < 10

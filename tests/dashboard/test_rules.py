@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rareloop.dashboard.columns import Answers, Columns
-from rareloop.dashboard.queue import Queued
+from rareloop.dashboard.pool_scores import PoolValues
 from rareloop.dashboard.rules import RuleError, parse, quoted
 from rareloop.data.errors import InputError
 from rareloop.data.events import Action, Event, new_event_id
@@ -22,6 +22,7 @@ from rareloop.data.workspace import Workspace, workspace_folder
 
 N = 200
 BIG = 4_295_806_720_123_456_789  # beyond what double precision tells apart
+SCORES = np.random.default_rng(5).dirichlet([1, 1], N).astype(np.float32)
 NOW = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
 
 
@@ -65,8 +66,10 @@ def workspace(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def columns(workspace):
-    asked = {7: Queued(7, 0, "margin", 0, 3, suggested="quasar", suggested_probability=0.75)}
-    return Columns(workspace, Answers.of(workspace), asked)
+    p = SCORES.max(axis=1)
+    predicted = SCORES.argmax(axis=1).astype(np.uint8)
+    scores = PoolValues(("quasar", "star"), predicted, p, (1 - p).astype(np.float32), p, {"model": 1, "unlike": 1})
+    return Columns(workspace, Answers.of(workspace), scores)
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +123,9 @@ def test_answers_and_predictions_are_columns(columns):
     assert len(rows("class == '?'", columns)) == N - 2
     assert rows("status == 'skipped'", columns) == [5]
     assert rows("status != 'open' and class == '?'", columns) == [5]
-    assert rows("predicted == 'quasar' and probability > 0.7", columns) == [7]
-    assert parse("probability > 0.7", columns).needs_predictions
-    assert not parse("x > 0.7", columns).needs_predictions
+    assert rows("predicted == 'quasar' and probability > 0.7", columns) == where(SCORES[:, 0] > 0.7)
+    assert parse("probability > 0.7 and unlike > 1", columns).scores == {"model", "unlike"}
+    assert not parse("x > 0.7", columns).scores
 
 
 def test_a_missing_value_is_unlike_everything(columns, frame):

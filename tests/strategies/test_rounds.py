@@ -474,7 +474,7 @@ def test_an_audit_without_a_model_or_switched_off(small):
     {"strategy": "margin", "classifier": "forest", "anchors_above": 100, "n_anchors": 2, "diverse": True},
 ])  # fmt: skip
 def test_a_round_says_which_labelled_items_were_its_anchors(small, settings):
-    pool, y, labels = small
+    pool, _, labels = small
     result = turn(pool, labels, wanted=(1,), **settings)
     assert {c: len(rows) for c, rows in result.anchors.items()} == {0: 2, 1: 2, 2: 2}
     for c, rows in result.anchors.items():
