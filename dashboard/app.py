@@ -18,6 +18,7 @@ from .floor_plan import FloorPlan
 from .items import ItemCards
 from .page import THREADS, Page
 from .session import LabellingSession
+from .view_links import ViewLinks
 from .views.audit import AuditView
 from .views.bulk import BulkView
 from .views.checks import ChecksView
@@ -268,7 +269,9 @@ class App:
         if self.plan.arrangement.note:
             self.page.tell(self.plan.arrangement.note, kind="warning")
         self.views = {name: VIEWS[name](self.page) for name in self.plan.root.views()}
-        return self.plan.build(self.views)
+        built, self.page.places = self.plan.build(self.views), self.plan
+        self.page.when_shown(ViewLinks(self.page).open_address)
+        return built
 
     def _search_field(self) -> SearchField:
         return SearchField(

@@ -133,6 +133,15 @@ class Arrangement:
         except LayoutError as error:
             return str(error)
 
+    def read(self, text: str) -> Layout:
+        """The layout of a text that `written` made; raises LayoutError or ValueError where it is none any more."""
+        return check_layout(json.loads(text), "of the view", self.views)
+
+    def use(self, layout: Layout) -> None:
+        """Use a layout, and keep that."""
+        if layout != self.layout:
+            self._use(layout)
+
     # ---- what the user changes ---------------------------------------------------------------------
 
     def change(self, root: Node) -> None:
@@ -148,7 +157,7 @@ class Arrangement:
 
     def _use(self, layout: Layout) -> None:
         self._layout = layout
-        kept = self._all_kept() | {self.annotator: json.dumps(layout.to_dict(), ensure_ascii=False)}
+        kept = self._all_kept() | {self.annotator: written(layout)}
         self.session.keep(**{SETTING: kept})
 
     def _kept(self) -> Layout | None:
@@ -167,3 +176,8 @@ class Arrangement:
     def _all_kept(self) -> dict[str, Any]:
         kept = self.session.workspace.settings.get(SETTING)
         return dict(kept) if isinstance(kept, dict) else {}
+
+
+def written(layout: Layout) -> str:
+    """A layout as one line of text."""
+    return json.dumps(layout.to_dict(), ensure_ascii=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import panel as pn
@@ -10,8 +11,8 @@ import panel_material_ui as pmui
 
 from ..data.errors import InputError
 from ..layouts.schema import ALONE, LayoutError, Node
-from ..layouts.tree import add, close, move, open_tab, places, takes_tabs
-from .arrangement import Arrangement
+from ..layouts.tree import add, close, closed, move, open_tab, places, takes_tabs
+from .arrangement import Arrangement, written
 from .components.arranger import Arranger
 from .components.places import Place, Split
 from .page import Page
@@ -48,6 +49,39 @@ class FloorPlan:
         """The places with the views, by name, in them."""
         self._show_menu()
         return self._part(self.root, (), views)
+
+    # ---- saved views -------------------------------------------------------------------------------
+
+    def text(self) -> str:
+        """The layout of this page with the tabs that are open on it, for `take`."""
+        layout = self.arrangement.layout
+        return written(replace(layout, root=self._with_open_tabs(layout.root)))
+
+    def take(self, text: str) -> bool:
+        """Use a layout, and keep that; whether the page has to be loaded anew to show it.
+
+        Raises
+        ------
+        LayoutError, ValueError
+            When the text is no layout, or not of the views that there are.
+        """
+        layout, before = self.arrangement.read(text), self.arrangement.layout.root
+        self.arrangement.use(layout)
+        if closed(layout.root) != closed(before) or layout.root.views() != self.root.views():
+            return True
+        for place in places(layout.root):
+            name = place.open or place.views()[0]
+            if name in self._tabs_of:
+                tabs, at = self._tabs_of[name]
+                tabs.active = at
+        self._show_menu()
+        return False
+
+    def _with_open_tabs(self, root: Node) -> Node:
+        for name, (tabs, at) in self._tabs_of.items():
+            if tabs.active == at and name in root.views():
+                root = open_tab(root, name)
+        return root
 
     # ---- building ----------------------------------------------------------------------------------
 
@@ -163,7 +197,7 @@ class FloorPlan:
                 self._reopen(message["row"], as_asked=message.get("as_asked") is True)
             elif kind == "choose":
                 self.arrangement.choose(name)
-                self._reload()
+                self.reload()
             elif kind == "save":
                 self.arrangement.save(name)
                 self.page.tell(f"The layout is saved as '{name}'.")
@@ -177,9 +211,10 @@ class FloorPlan:
 
     def _rebuild(self, root: Node) -> None:
         self.arrangement.change(root)
-        self._reload()
+        self.reload()
 
-    def _reload(self) -> None:
+    def reload(self) -> None:
+        """Load the page anew with the same item on the card."""
         self.page.hop(self.arranger.reload)
 
     def _reopen(self, row: int, *, as_asked: bool) -> None:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import panel as pn
@@ -18,6 +18,9 @@ from .finder import Finder
 from .items import ItemCards
 from .session import LabellingSession
 from .visitors import Visitor
+
+if TYPE_CHECKING:
+    from .floor_plan import FloorPlan
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,7 @@ class Page(param.Parameterized):
     filters = param.Parameter(
         default=None, doc="Which rows pass the filters, bool (n_rows,), or None without any."
     )
+    list_sort = param.Parameter(default=("", True), doc="By which column the table lists, and whether ascending.")
     wanted_view = param.Parameter(default=None, doc="(name, counter): the view whose tab should be open.")
     dark = param.Boolean(default=False, doc="Whether the theme is dark.")
     command = param.Parameter(default=None, doc="(name, row, counter): what a key asks of another view.")
@@ -60,6 +64,7 @@ class Page(param.Parameterized):
         self.cards = cards
         self.document = pn.state.curdoc
         self.is_served = self.document is not None and self.document.session_context is not None
+        self.places: FloorPlan | None = None  # which views stand where, once there are some
         self._opened = 0
         self._unwatch: list[Callable[[], None]] = []
         self._ready_lock = threading.Lock()

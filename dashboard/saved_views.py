@@ -1,4 +1,4 @@
-"""Named views of one annotator: what was looked for, how it was sorted, and the axes of the maps."""
+"""Named views of one annotator: what was looked for, how it was sorted, the layout, and the axes of the maps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..data.workspace import Workspace
 
 LONGEST_NAME = 60
 MOST_VIEWS = 200
-SETTING, MAPS = "views", "maps"
+SETTING, MAPS, LAYOUT = "views", "maps", "layout"
 
 
 class SavedViews:
@@ -39,15 +39,20 @@ class SavedViews:
         return sorted(self._views, key=str.casefold)
 
     def get(self, name: str) -> dict[str, Any]:
-        """The ``source``, ``sort`` and ``maps`` of a view; raises InputError when there is none of that name."""
+        """What was kept of a view; raises InputError when there is none of that name."""
         views = self._views
         if name not in views:
             known = f"there are {', '.join(self.names[:10])}" if views else "none is saved yet"
             raise InputError(f"there is no view named '{name[:LONGEST_NAME]}': {known}")
         return deepcopy(dict(views[name]))
 
-    def save(self, name: str, source: Mapping[str, Any], sort: Mapping[str, Any]) -> None:
+    def save(self, name: str, source: Mapping[str, Any], sort: Mapping[str, Any], layout: str = "") -> None:
         """Keep a view with the axes that the maps have now; one of the same name is replaced.
+
+        Parameters
+        ----------
+        layout
+            Which views stand where, and which tabs are open, as `FloorPlan.text` tells it.
 
         Raises
         ------
@@ -59,6 +64,7 @@ class SavedViews:
             raise InputError(f"there are {MOST_VIEWS} views already: delete one first")
         view: dict[str, Any] = {"source": dict(source), "sort": dict(sort)}
         maps = self.workspace.settings.get(MAPS)
+        view |= {LAYOUT: layout} if layout else {}
         self._keep({**views, name: view | ({MAPS: deepcopy(maps)} if maps else {})})
 
     def rename(self, name: str, new: str) -> None:

@@ -102,6 +102,11 @@ def open_tab(root: Node, view: str) -> Node:
     return root if place.kind == "view" else _replaced(root, place, replace(place, open=view))
 
 
+def closed(root: Node) -> Node:
+    """The layout without what a page can change by itself: which tabs are open."""
+    return replace(root, open="", children=tuple(closed(child) for child in root.children))
+
+
 def _place_of(root: Node, view: str) -> Node:
     place = next((place for place in places(root) if view in place.views()), None)
     if place is None:

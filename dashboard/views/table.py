@@ -31,8 +31,8 @@ from ..listing import (
 )
 from ..page import Page
 from ..pool_scores import MODEL, UNLIKE
-from ..saved_views import MAPS, SavedViews
 from ..session import LabellingSession
+from ..view_links import ViewLinks, set_address
 from .export import FOLDER, ROUTE
 
 PAGE_SIZE = 50
@@ -49,8 +49,8 @@ class TableView(pn.viewable.Viewer):
         super().__init__()
         self.page = page
         self.session: LabellingSession = page.session
-        self.saved = SavedViews(self.session.workspace, self.page.annotator)
-        self.sort = Sort()
+        self.links = ViewLinks(page)
+        self.saved = self.links.saved
         self.items = Items(np.empty(0, np.int64))
         self.order = self.items.rows
         self._wanted = self.items  # what is being sorted, and shown soon
@@ -66,19 +66,17 @@ class TableView(pn.viewable.Viewer):
         page.watch(self.session, self._scores_changed, "taxonomy_revision")
         page.watch(self.session.scores, self._scores_changed, MODEL, UNLIKE)
         page.watch(self.session, self._round_ended, "report")
-        page.when_shown(self._begin)
+        page.when_shown(self._load)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.listing
 
-    # ---- what is listed --------------------------------------------------------------------------
+    @property
+    def sort(self) -> Sort:
+        """By what the list is sorted."""
+        return Sort(*self.page.list_sort)
 
-    def _begin(self) -> None:
-        name = view_in_address()
-        if name:
-            self._open_view(name)
-        else:
-            self._load()
+    # ---- what is listed --------------------------------------------------------------------------
 
     def _load(self) -> None:
         """List the selection anew, from its first page; all items while nothing was looked for."""
@@ -124,7 +122,7 @@ class TableView(pn.viewable.Viewer):
 
     def _sort_now(self, items: Items, sort: Sort) -> None:
         version = self._version
-        self._wanted, self.sort = items, sort
+        self._wanted, self.page.list_sort = items, (sort.key, sort.ascending)
 
         def take(order: NDArray[np.int64]) -> None:
             if version == self._version:
@@ -266,7 +264,7 @@ class TableView(pn.viewable.Viewer):
             elif wanted == "delete":
                 self.saved.delete(name)
             elif wanted == "open":
-                self._open_view(name)
+                self.links.open(name)
         except InputError as error:
             self.page.complain(error)
         self.listing.send({"views": self.saved.names})
@@ -276,39 +274,7 @@ class TableView(pn.viewable.Viewer):
         source = {} if found is None else found.source
         if not source and len(self.page.selection):
             raise InputError("rows selected by hand cannot be saved as a view: search or filter first")
-        self.saved.save(name, source, {"key": self.sort.key, "ascending": self.sort.ascending})
-        set_view_in_address(name)
+        layout = "" if self.page.places is None else self.page.places.text()
+        self.saved.save(name, source, {"key": self.sort.key, "ascending": self.sort.ascending}, layout)
+        set_address(name)
         self.page.tell(f"The view '{name}' is saved; its link is in the address bar.")
-
-    def _open_view(self, name: str) -> None:
-        """Show a saved view; the page is built anew where its maps have other axes."""
-        try:
-            view = self.saved.get(name)
-        except InputError as error:
-            self.page.complain(error)
-            self._load()
-            return
-        set_view_in_address(name)
-        settings = self.session.workspace.settings
-        if MAPS in view and view[MAPS] != settings.get(MAPS) and pn.state.location is not None:
-            settings[MAPS] = view[MAPS]
-            pn.state.location.reload = True
-            return
-        self.sort = Sort(str(view["sort"].get("key", "")), bool(view["sort"].get("ascending", True)))
-        if view["source"]:
-            self.page.finder.find(view["source"])
-        else:
-            self.page.finder.clear()
-            self.page.show_view("table")
-
-
-def view_in_address() -> str:
-    """The name of the view that the page's address asks for, or empty."""
-    location = pn.state.location
-    return "" if location is None else str(location.query_params.get("view", ""))
-
-
-def set_view_in_address(name: str) -> None:
-    """Have the page's address ask for a view."""
-    if pn.state.location is not None:
-        pn.state.location.update_query(view=name)

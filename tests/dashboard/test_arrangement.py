@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 from rareloop.dashboard.app import VIEWS, read_layout
-from rareloop.dashboard.arrangement import Arrangement
+from rareloop.dashboard.arrangement import Arrangement, written
 from rareloop.data.errors import InputError
 from rareloop.layouts.schema import LayoutError, layout_names, load_layout
-from rareloop.layouts.tree import close, places
+from rareloop.layouts.tree import close, closed, open_tab, places
 
 
 class Session:
@@ -92,3 +92,18 @@ def test_a_damaged_file_of_ones_own_is_listed_with_what_is_wrong(tmp_path):
     (tmp_path / "layouts").mkdir()
     (tmp_path / "layouts" / "bad.yaml").write_text("arrange: {row: [gone]}", encoding="utf-8")
     assert "names the view 'gone'" in arrangement(Session(tmp_path)).yours()[0]["description"]
+
+
+def test_a_layout_comes_back_from_its_text_and_tells_open_tabs_from_other_places(tmp_path):
+    one = arrangement(Session(tmp_path))
+    standard = one.layout
+    one.choose("sky")
+    text = written(one.layout)
+    one.use(standard)
+    again = one.read(text)
+    assert (again.name, closed(again.root)) == ("sky", closed(read_layout("sky").root))
+    opened = open_tab(standard.root, "export")
+    assert opened != open_tab(standard.root, "table")
+    assert closed(opened) == closed(standard.root) != closed(again.root)
+    with pytest.raises(LayoutError, match="gone"):
+        one.read('{"arrange": "gone"}')

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import panel as pn
 import pytest
 from rareloop.dashboard.items import ItemCards
 from rareloop.dashboard.page import Page
+from rareloop.dashboard.saved_views import SavedViews
 from rareloop.dashboard.session import LabellingSession
+from rareloop.dashboard.view_links import ViewLinks
 from rareloop.dashboard.views.distributions import DistributionsView
 from rareloop.dashboard.views.table import TableView
 from rareloop.data.workspace import Workspace, workspace_folder
@@ -123,3 +127,62 @@ def test_charts_filter_each_other_and_forget_their_filters_with_another_selectio
     browser.wait(n_selected=21, chips=["mag < 5", "mag <= 2"])
     view._on_message({"type": "clear"})
     browser.wait(n_selected=0, chips=[])
+
+
+class Places:
+    """Stands for the places of a page: what it was told to show, and whether that takes a new page."""
+
+    def __init__(self, is_other=False):
+        self.is_other, self.taken, self.reloaded = is_other, [], 0
+
+    def text(self):
+        return "the layout with its tabs"
+
+    def take(self, text):
+        self.taken.append(text)
+        return self.is_other
+
+    def reload(self):
+        self.reloaded += 1
+
+
+def test_a_view_brings_its_layout_and_tabs_with_it(page, monkeypatch):
+    page.places = Places()
+    view = TableView(page)
+    browser = Browser(view.listing)
+    page.finder.search("mag < 10")
+    browser.wait(total=100)
+    view._on_message({"type": "view", "do": "save", "name": "bright"})
+    browser.wait(views=["bright"])
+    page.finder.clear()
+    browser.wait(total=N)
+    asked = page.wanted_view
+    view._on_message({"type": "view", "do": "open", "name": "bright"})
+    browser.wait(total=100)
+    assert page.places.taken == ["the layout with its tabs"]
+    assert page.wanted_view == asked  # the tabs are those of the view, not always the table's
+
+
+def test_a_view_in_the_address_opens_without_a_table_on_the_page(page, monkeypatch):
+    SavedViews(page.session.workspace, "ann").save(
+        "bright", {"rule": "mag < 10"}, {"key": ".mag", "ascending": False}
+    )
+    location = SimpleNamespace(query_params={"view": "bright"}, update_query=lambda **_: None, reload=False)
+    monkeypatch.setattr(pn.state.__class__, "location", property(lambda _: location))
+    ViewLinks(page).open_address()
+    until = time.monotonic() + 30
+    while page.found is None:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    assert (len(page.selection), page.list_sort, location.reload) == (100, (".mag", False), False)
+
+
+def test_a_view_with_other_places_loads_the_page_anew_once(page, monkeypatch):
+    SavedViews(page.session.workspace, "ann").save("bright", {"rule": "mag < 10"}, {"key": ""}, "sky")
+    location = SimpleNamespace(query_params={}, update_query=lambda **_: None, reload=False)
+    monkeypatch.setattr(pn.state.__class__, "location", property(lambda _: location))
+    page.places = Places(is_other=True)
+    ViewLinks(page).open("bright")
+    assert (page.places.reloaded, page.found, location.reload) == (1, None, False)
+    ViewLinks(page).open("bright", is_start=True)
+    assert location.reload
