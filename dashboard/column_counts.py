@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,15 +124,14 @@ def range_rule(columns: Columns, name: str, low: float | None, high: float | Non
 
 
 def balance(columns: Columns, workspace: Workspace) -> list[dict[str, Any]]:
-    """The items of each class and those without one, with the rules that choose them."""
-    labels = columns.answers.labels
-    counts = {c.name: 0 for c in workspace.taxonomy}
-    for label in labels:
-        if label is not None:
-            counts[label] = counts.get(label, 0) + 1
+    """The items of each class, by its name of now and its `place`, and those without one, with rules for them."""
+    counts = Counter(label for label in columns.answers.labels if label is not None)
     parts = [
-        {"label": c.name, "count": counts[c.name], "rule": f"class == {c.name!r}", "colour": c.colour}
-        for c in workspace.taxonomy
+        {"label": c.name, "count": counts[c.name], "rule": f"class == {c.name!r}", "colour": c.colour, "place": i}
+        for i, c in workspace.taxonomy.shown
     ]
-    unlabelled = columns.n_rows - sum(counts.values())
-    return [*parts, {"label": "unlabelled", "count": unlabelled, "rule": "class == '?'", "colour": ""}]
+    unlabelled = columns.n_rows - counts.total()
+    return [
+        *parts,
+        {"label": "unlabelled", "count": unlabelled, "rule": "class == '?'", "colour": "", "place": -1},
+    ]

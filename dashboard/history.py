@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import sqlalchemy as sa
 
-from ..data.events import STATUS, Action, Event, LogState
+from ..data.events import LABELS, STATUS, Action, Event, ItemState, LogState
 from ..data.labels import EVENTS
 from ..data.workspace import Workspace
 from .session import LabellingSession
@@ -23,7 +24,7 @@ class Query:
 
     `shown` is one of `SHOWN`: all, answers in force, items put aside for a second look, answers that changed
     an earlier one, notes. The others narrow it where they are not empty: `answer` is an action or, after
-    ``"class:"``, the name of a class; `text` is part of the item's id or the note.
+    ``"class:"``, the name that a class has now; `text` is part of the item's id or the note.
     """
 
     shown: str = "all"
@@ -38,7 +39,7 @@ class Query:
         known = {f.name: str(values.get(f.name) or "")[:LONGEST_TEXT] for f in fields(cls)}
         return cls(**known | {"shown": known["shown"] if known["shown"] in SHOWN else "all"})
 
-    def condition(self) -> sa.ColumnElement[bool]:
+    def condition(self, state: LogState) -> sa.ColumnElement[bool]:
         """The events of the table that it lists; for ``force`` and ``deferred`` see `takes`."""
         conditions: list[sa.ColumnElement[bool]] = [sa.true()]
         if self.shown == "changed":
@@ -46,8 +47,7 @@ class Query:
         if self.shown == "notes":
             conditions.append(EVENTS.c.note.is_not(None) & (EVENTS.c.note != ""))
         if self.answer.startswith("class:"):
-            labels = [Action.LABEL.value, Action.RELABEL.value]
-            conditions.append((EVENTS.c.label == self.answer[6:]) & EVENTS.c.action.in_(labels))
+            conditions.append(_is_of_class(self.answer[6:], state))
         elif self.answer:
             conditions.append(EVENTS.c.action == self.answer)
         if self.annotator:
@@ -59,21 +59,30 @@ class Query:
             conditions.append(is_in_id | EVENTS.c.note.icontains(self.text, autoescape=True))
         return sa.and_(*conditions)
 
-    def takes(self, event: Event) -> bool:
+    def takes(self, item: ItemState) -> bool:
         """Whether an answer in force is listed."""
-        text = self.text.casefold()
+        text, event = self.text.casefold(), item.event
         return (
             (self.shown != "deferred" or event.action == Action.DEFER)
-            and self.answer in ("", event.action.value, f"class:{event.label}")
+            and self.answer in ("", event.action.value, f"class:{item.label}")
             and self.annotator in ("", event.annotator)
             and self.strategy in ("", event.strategy)
             and (text in event.item_id.casefold() or text in (event.note or "").casefold())
         )
 
 
+def _is_of_class(name: str, state: LogState) -> sa.ColumnElement[bool]:
+    """Labels of a class, by its name of now, whatever it was called when they were given."""
+    if not state.classes.have_moved:
+        return (EVENTS.c.label == name) & EVENTS.c.action.in_([action.value for action in LABELS])
+    # One parameter, however many labels there are.
+    places = sa.func.json_each(json.dumps(state.labels_of(name))).table_valued("value")
+    return EVENTS.c.seq.in_(sa.select(places.c.value))
+
+
 def in_force(state: LogState, query: Query) -> list[Event]:
     """The answers in force that a query lists, the newest first."""
-    taken = [item.event for item in list(state.items.values()) if query.takes(item.event)]
+    taken = [item.event for item in list(state.items.values()) if query.takes(item)]
     return sorted(taken, key=lambda event: event.seq, reverse=True)
 
 
@@ -83,7 +92,7 @@ def events_of(workspace: Workspace, query: Query, offset: int, limit: int) -> tu
     if query.shown in ("force", "deferred"):
         found = in_force(log.state(), query)
         return found[offset : offset + limit], len(found)
-    condition = query.condition()
+    condition = query.condition(log.state())
     page = log.events(newest_first=True, limit=limit, offset=offset, where=condition)
     return page, log.count(condition)
 

@@ -283,6 +283,12 @@ def _of_split(session: LabellingSession, change: Change) -> list[str]:
 
 
 def _of_retire(session: LabellingSession, change: Change) -> list[str]:
+    if change.name in finished_splits(session):
+        return [
+            f"'{change.name}' was split and no item is of it any more: it is shown as retired.",
+            "No label changes, and nothing is asked again. 'take back a change' undoes it.",
+            *_certified(session, change.name),
+        ]
     n, labels = _labels_said(session, change.name)
     audited = _audited(session, change.name)
     lines = [f"'{change.name}' is offered no more.", f"{labels}{' that stay and can be seen' if n else ''}."]
@@ -306,6 +312,14 @@ def _of_change(session: LabellingSession, change: Change) -> list[str]:
     return [
         f"A round starts that {'looks' if is_wanted else 'does not look'} for '{change.name}'. No label changes.",
         "Estimates and the stop meter show it." if is_wanted else "The stop meter shows it no more.",
+    ]
+
+
+def finished_splits(session: LabellingSession) -> list[str]:
+    """Names of the classes that were split, and whose items have all been given to other classes since."""
+    counts = session.state.counts
+    return [
+        c.name for _, c in session.workspace.taxonomy.shown if c.status == "splitting" and not counts.get(c.name)
     ]
 
 

@@ -57,6 +57,12 @@ class ClassTable:
         """Whether the log knows the classes; otherwise the settings do."""
         return bool(self._ids)
 
+    @property
+    def have_moved(self) -> bool:
+        """Whether a class was ever renamed or merged, so that a name may stand for another class than before."""
+        kinds = [event.action.value for event in self.history if not isinstance(event, str)]
+        return "class_rename" in kinds or "class_merge" in kinds
+
     # ---- labels ----------------------------------------------------------------------------------
 
     def of_label(self, name: str) -> str:

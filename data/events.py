@@ -38,6 +38,7 @@ class Action(StrEnum):
     CLASS_CHANGE = "class_change"
 
 
+LABELS = (Action.LABEL, Action.RELABEL)
 STATUS: dict[Action, Status] = {
     Action.LABEL: "labelled",
     Action.RELABEL: "labelled",
@@ -248,6 +249,11 @@ class LogState:
         """What the class of an answer is called now, or in another table; None when it names none."""
         class_id = self.class_id(event)
         return None if class_id is None else (classes or self.classes).name_of(class_id)
+
+    def labels_of(self, name: str) -> list[int]:
+        """The places in the log of all labels ever given of a class, by its name of now; touches every event."""
+        events = (event for event in list(self._events.values()) if event.action in LABELS)
+        return [event.seq for event in events if event.seq is not None and self.class_of(event) == name]
 
     def _name_anew(self) -> None:
         """Call labels by the names that their classes have now, and count again; touches every answered item."""

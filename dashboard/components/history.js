@@ -84,10 +84,11 @@ class History {
     } else if (message.type === 'lines' && message.number === this.asked) this.take(message)
   }
 
-  take({lines, total, offset, classes, annotators, strategies, undoable, redoable}) {
+  take({lines, total, offset, classes, shown, annotators, strategies, undoable, redoable}) {
     Object.assign(this, {lines, total, offset, classes})
     const names = classes.map(({name}) => [`class:${name}`, name])
-    this.fill(this.filters.answer, [['', 'any answer'], ...names, ...OTHER, ...STEPS])
+    const given = shown.map((name) => [`class:${name}`, name])
+    this.fill(this.filters.answer, [['', 'any answer'], ...given, ...OTHER, ...STEPS])
     this.fill(this.filters.annotator, [['', 'by anybody'], ...annotators.map((name) => [name, name])])
     this.fill(this.filters.strategy, [['', 'asked by any'], ...strategies])
     this.fill(this.answer, [...names, ...OTHER])

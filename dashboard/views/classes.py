@@ -18,6 +18,7 @@ from ..taxonomy_editing import (
     TakeBack,
     changes_in_force,
     colour_warning,
+    finished_splits,
     preview,
     preview_take_back,
     rows_of,
@@ -65,6 +66,7 @@ class ClassesView(pn.viewable.Viewer):
         self._ready: Change | TakeBack | None = None
         self.table = pn.pane.HTML(self._table(), sizing_mode="stretch_width", styles=SMALL)
         self.effects = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), styles=SMALL)
+        self._make_offer()
         self._make_inputs()
         for box in self._inputs:
             is_text = isinstance(box, pmui.TextInput | pmui.TextAreaInput)  # which have each key at once
@@ -76,6 +78,19 @@ class ClassesView(pn.viewable.Viewer):
         self.list_items.on_click(lambda _: self._list_items())
         page.watch(self.session, self._refresh, "taxonomy_revision", "committed")
         self._show_inputs()
+        self._show_offer()
+
+    def _make_offer(self) -> None:
+        """What is put before the user of itself: to retire a class whose items have all gone to its parts."""
+        self._offered = ""
+        self._told: set[str] = set()
+        self.offered_effects = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 10), styles=SMALL)
+        self.retire = pmui.Button(label="Retire it", size="small", variant="contained", margin=(0, 10, 6, 10))
+        self.retire.on_click(lambda _: self._retire_offered())
+        self.offer = pmui.Column(
+            self.offered_effects, self.retire, sizing_mode="stretch_width", margin=(4, 10), visible=False,
+            styles={"border": "1px solid currentColor", "border-radius": "4px"},
+        )  # fmt: skip
 
     def _make_inputs(self) -> None:
         classes = self._classes()
@@ -114,7 +129,7 @@ class ClassesView(pn.viewable.Viewer):
             self.kind, self.which, *self._inputs, self.use_current, self.effects,
             pmui.Row(self.do, self.list_items), width=330, sizing_mode="stretch_height", styles=scroll,
         )  # fmt: skip
-        table = pmui.Column(self.table, sizing_mode="stretch_both", styles=scroll)
+        table = pmui.Column(self.offer, self.table, sizing_mode="stretch_both", styles=scroll)
         return pmui.Row(form, table, sizing_mode="stretch_both")
 
     # ---- what there is ---------------------------------------------------------------------------
@@ -150,6 +165,31 @@ class ClassesView(pn.viewable.Viewer):
         if self.taken_back.options != changes:
             self.taken_back.param.update(options=changes, value=next(iter(changes.values()), None))
         self._changed()
+        self._show_offer()
+
+    def _show_offer(self) -> None:
+        """Offer to retire the first class that was split and has no items left."""
+        names = [] if self.session.campaign else finished_splits(self.session)
+        self._offered = names[0] if names else ""
+        self.offer.visible = bool(self._offered)
+        self._told &= set(names)
+        if not self._offered:
+            return
+        if self._offered not in self._told:
+            self._told.add(self._offered)
+            self.page.tell(f"No item of '{self._offered}' is left to split: the Classes tab offers to retire it.")
+        lines = preview(self.session, Change(Action.CLASS_RETIRE, self._offered))
+        self.offered_effects.object = (
+            f"<div role='status' data-testid='offer'><b>The split of '{escape(self._offered)}' is done</b>"
+            f"{_list(lines)}</div>"
+        )
+        self.retire.label = f"Retire '{self._offered}'"
+
+    def _retire_offered(self) -> None:
+        change = Change(Action.CLASS_RETIRE, self._offered)
+        if change.name:
+            self.offer.visible = False  # the keys go to the card again
+            self.page.deliver(self.session.change_classes([change]), lambda _: self._done(change))
 
     # ---- the form --------------------------------------------------------------------------------
 
@@ -267,12 +307,8 @@ class ClassesView(pn.viewable.Viewer):
             return
         # Gone rather than disabled: a disabled button would keep the focus, and with it the keys.
         self._ready, self.do.visible = (change if can else None), can
-        listed = "".join(f"<li>{escape(line)}</li>" for line in lines)
         head = "This will happen" if can else "This cannot be done"
-        self.effects.object = (
-            f"<div role='status' data-testid='effects'><b>{head}</b>"
-            f"<ul style='margin:2px 0;padding-left:1.2em'>{listed}</ul></div>"
-        )
+        self.effects.object = f"<div role='status' data-testid='effects'><b>{head}</b>{_list(lines)}</div>"
 
     # ---- doing it --------------------------------------------------------------------------------
 
@@ -311,6 +347,11 @@ class ClassesView(pn.viewable.Viewer):
             lambda: rows_of(self.session, name),
             lambda rows: self.page.param.update(selection=rows, selection_name=words),
         )
+
+
+def _list(lines: list[str]) -> str:
+    listed = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f"<ul style='margin:2px 0;padding-left:1.2em'>{listed}</ul>"
 
 
 def _standing(c: Any, n: int) -> str:

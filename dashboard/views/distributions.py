@@ -106,8 +106,9 @@ class DistributionsView(pn.viewable.Viewer):
     def _balance(self, columns: Columns) -> list[dict[str, Any]]:
         chosen = self.rules.get("")
         return [
-            part | {"chosen": part["rule"] == chosen, "sign": mark(i).character if part["colour"] else ""}
-            for i, part in enumerate(balance(columns, self.session.workspace))
+            part
+            | {"chosen": part["rule"] == chosen, "sign": mark(part["place"]).character if part["colour"] else ""}
+            for part in balance(columns, self.session.workspace)
         ]
 
     # ---- from the browser ------------------------------------------------------------------------

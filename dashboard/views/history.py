@@ -77,6 +77,7 @@ class HistoryView(pn.viewable.Viewer):
             "total": total,
             "offset": offset,
             "classes": class_list(self.session, self.page.dark),
+            "shown": [c.name for _, c in workspace.taxonomy.shown],
             "annotators": workspace.log.known("annotator"),
             "strategies": [[name, plain_name(name)] for name in workspace.log.known("strategy")],
             "undoable": state.undoable(self.page.annotator) is not None,

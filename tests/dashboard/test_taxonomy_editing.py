@@ -6,8 +6,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from rareloop.dashboard.audits import facts_of, task_of
+from rareloop.dashboard.column_counts import balance
+from rareloop.dashboard.columns import Columns
+from rareloop.dashboard.history import Query, events_of
+from rareloop.dashboard.items import ItemCards
+from rareloop.dashboard.page import Page
 from rareloop.dashboard.session import LabellingSession
-from rareloop.dashboard.taxonomy_editing import Change, TakeBack, preview
+from rareloop.dashboard.taxonomy_editing import Change, TakeBack, changes_in_force, finished_splits, preview
+from rareloop.dashboard.views.classes import ClassesView
 from rareloop.dashboard.views.estimates_table import looks
 from rareloop.data.errors import InputError
 from rareloop.data.events import Action
@@ -211,3 +217,66 @@ def test_a_name_with_a_line_break_is_refused(session):
         session.add_class("two\nlines", annotator="ann").result(PATIENCE)
     session.add_class('🦉 "owl" <b>', annotator="ann").result(PATIENCE)
     assert session.workspace.taxonomy.names[-1] == '🦉 "owl" <b>'
+
+
+def test_a_class_whose_items_have_all_gone_to_its_parts_is_offered_to_be_retired_in_one_step(session):
+    label_some(session)
+    view = ClassesView(Page(session, ItemCards(session.workspace)))
+    change(session, Action.CLASS_SPLIT, "quasar", into=["radio loud", "radio quiet"])
+    assert not finished_splits(session)
+    label(session, 0, "radio loud")
+    settle(session)
+    assert not view.offer.visible
+    label(session, 40, "radio quiet")
+    settle(session)
+    assert finished_splits(session) == ["quasar"]
+    assert view.offer.visible
+    assert "No label changes" in view.offered_effects.object
+    view._retire_offered()
+    settle(session)
+    taxonomy = session.workspace.taxonomy
+    assert taxonomy[taxonomy.index("quasar")].status == "retired"
+    assert not view.offer.visible
+    retired = next(iter(changes_in_force(session).values()))
+    session.change_classes([TakeBack(retired)]).result(PATIENCE)
+    settle(session)
+    assert finished_splits(session) == ["quasar"]
+    session.undo().result(PATIENCE)  # an item is of it again
+    settle(session)
+    assert not view.offer.visible
+
+
+def test_the_class_balance_is_by_the_classes_of_now(session):
+    label_some(session)
+    change(session, Action.CLASS_RENAME, "quasar", to="QSO")
+    change(session, Action.CLASS_ADD, "galaxy")
+    label(session, 5, "galaxy")
+    change(session, Action.CLASS_MERGE, "galaxy", into="star")
+    change(session, Action.CLASS_ADD, "galaxy")
+    label(session, 6, "galaxy")
+    settle(session)
+    parts = balance(Columns.of(session), session.workspace)
+    assert [(p["label"], p["count"], p["place"]) for p in parts[:-1]] == [
+        ("QSO", 2, 0), ("star", 5, 1), ("galaxy", 1, 3),
+    ]  # fmt: skip
+    assert parts[-1]["count"] == session.workspace.table.n_rows - 8
+
+
+def test_the_history_is_filtered_by_the_classes_of_now(session):
+    label_some(session)
+    change(session, Action.CLASS_RENAME, "quasar", to="QSO")
+    change(session, Action.CLASS_ADD, "quasar")
+    label(session, 7, "quasar")
+    label(session, 8, "QSO")
+    label(session, 8, "quasar")
+    settle(session)
+
+    def listed(name, shown="all"):
+        events, total = events_of(session.workspace, Query(shown=shown, answer=f"class:{name}"), 0, 100)
+        assert total == len(events)
+        return [session.workspace.ids.rows([event.item_id])[0] for event in events]
+
+    assert listed("QSO") == [8, 40, 0]
+    assert listed("QSO", "force") == [40, 0]
+    assert listed("quasar") == [8, 7]
+    assert listed("quasar", "force") == [8, 7]
