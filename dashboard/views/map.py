@@ -44,6 +44,7 @@ class MapView(pn.viewable.Viewer):
         self.axes = Axes(self.session)
         self.tool, self.mode = LASSO, REPLACE
         self.corners = 0
+        self._is_past = page.at_label is not None
         self.job_text = ""
         self._job: Job | None = None
         stored = _stored(self.session.workspace.settings.get(SETTING))
@@ -123,7 +124,9 @@ class MapView(pn.viewable.Viewer):
 
     def _time_changed(self) -> None:
         self._each(MapPanel.draw_labelled)
-        self._each(MapPanel.draw_anchors)
+        if self._is_past != (self.page.at_label is not None):
+            self._is_past = not self._is_past
+            self._each(MapPanel.draw_anchors)
 
     def _round_ended(self) -> None:
         self._each(MapPanel.draw_anchors)

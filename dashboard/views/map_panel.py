@@ -62,7 +62,7 @@ class MapPanel:
         self.choice = dict(choice)
         self.legend = Legend("density")
         self.x = self.y = np.empty(0, np.float32)
-        self._loads = self._colours = 0
+        self._loads = self._colours = self._labellings = 0
         self._coloured_by = ""
         handlers = Handlers(board.select, self.page.open, self._write, board.show_corners)
         self.scatter = RasterScatter(self.page, f"map {number}", handlers)
@@ -203,8 +203,16 @@ class MapPanel:
     def draw_labelled(self) -> None:
         """Draw labelled items in the colour and shape of their class."""
         if self.is_shown:
-            self.page.in_background(self._labelled_points, lambda data: setattr(self.labelled, "data", data))
+            self._labellings += 1
+            turn = self._labellings
+            self.page.in_background(
+                lambda: self._labelled_points() if turn == self._labellings else None, self._take_labelled
+            )
             self._write()
+
+    def _take_labelled(self, data: dict[str, Any] | None) -> None:
+        if data is not None:  # while a log is played, only the newest place is drawn
+            self.labelled.data = data
 
     def _labelled_points(self) -> dict[str, Any]:
         x, y = self.x, self.y

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
+from ..components.player import Player
 from ..log_columns import Columns
 from ..page import Page
 from ..session import LabellingSession
@@ -35,7 +37,7 @@ class TimeMachineView(pn.viewable.Viewer):
         super().__init__()
         self.page = page
         self.session: LabellingSession = page.session
-        self._busy = self._again = self._follows = False
+        self._busy = self._again = self._follows = self._is_going = self._plays = False
         self._goal: int | None = None  # where the slider is, while the place before is being counted
         self.slider = pmui.IntSlider(
             label="Entries of the log", value=0, start=0, end=1, sizing_mode="stretch_width", margin=(4, 20),
@@ -44,12 +46,14 @@ class TimeMachineView(pn.viewable.Viewer):
         self.back = pmui.Button(
             label="Back to now", size="small", variant="outlined", disabled=True, margin=(10, 10)
         )
+        self.player = Player(self._on_player, margin=(10, 0, 10, 10))
         self.banner = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10))
         self.table = pn.pane.HTML("", sizing_mode="stretch_both", margin=0)
         self.chart = pn.pane.HTML("", sizing_mode="stretch_both", min_height=120, margin=0)
         self.slider.param.watch(lambda event: self._moved(event.new), "value")
         self.back.on_click(lambda _: self._back_to_now())
-        page.react(self._refresh, "at_label", "dark")
+        page.react(self._went, "at_label")
+        page.react(self._refresh, "dark")
         page.watch(self.session, self._refresh, "committed", "estimates", "taxonomy_revision")
         page.when_shown(self._refresh)
 
@@ -63,7 +67,7 @@ class TimeMachineView(pn.viewable.Viewer):
             styles={"width": "48%", "min-width": "0", "height": "100%"},
         )  # fmt: skip
         return pmui.Column(
-            pmui.Row(self.slider, self.back, sizing_mode="stretch_width", margin=0),
+            pmui.Row(self.player, self.slider, self.back, sizing_mode="stretch_width", margin=0),
             pmui.Row(left, right, sizing_mode="stretch_both", margin=0, styles={"min-height": "0"}),
             sizing_mode="stretch_both",
             margin=0,
@@ -76,32 +80,62 @@ class TimeMachineView(pn.viewable.Viewer):
         """Go where the slider is; while the last place is being counted, only the newest one waits."""
         if self._follows:
             return  # set by this view
+        self._stop_playing()  # the user goes where they want
         self._goal = n
         if not self._busy:
             self._go()
 
     def _back_to_now(self) -> None:
         self._goal = None
+        self._stop_playing()
         self.page.at_label = None
 
     def _go(self) -> None:
         n, self._goal = self._goal, None
         if n is not None:
-            self.page.at_label = None if n >= self.slider.end else int(n)
+            target = None if n >= self.slider.end else int(n)
+            self._is_going = target != self.page.at_label
+            self.page.at_label = target
+
+    def _on_player(self, message: Mapping[str, Any]) -> None:
+        n = message.get("n")
+        if message.get("type") == "go" and isinstance(n, int):
+            self.page.hop(lambda: self._play(min(max(n, 0), self.slider.end)))
+
+    def _play(self, n: int) -> None:
+        """Show the next place that is played; places that come while one is being counted are left out."""
+        self._plays = n < self.slider.end
+        self._set_slider(value=n)
+        self._goal = n
+        if not self._busy:
+            self._go()
+
+    def _stop_playing(self) -> None:
+        if self._plays:
+            self._plays = False
+            self.page.hop(self.player.pause)
+
+    def _went(self) -> None:
+        """Whoever else than this view goes somewhere else, such as back to now, ends what is being played."""
+        if not self._is_going:
+            self._stop_playing()
+        self._is_going = False
+        self._refresh()
+
+    def _set_slider(self, **values: int) -> None:
+        self._follows = True
+        try:
+            self.slider.param.update(**values)
+        finally:
+            self._follows = False
 
     def _follow(self, known: Moment) -> None:
         """Have the slider span the log; it stands at its end unless the user has moved it."""
         end = max(known.n_events, 1)
         is_past = self.page.at_label is not None
-        self._follows = True
-        try:
-            self.slider.param.update(
-                end=end,
-                **({} if is_past or self._goal is not None else {"value": end}),
-            )
-        finally:
-            self._follows = False
+        self._set_slider(end=end, **({} if is_past or self._goal is not None else {"value": end}))
         self.back.disabled = not is_past
+        self.player.show_place(at=known.n, end=known.n_events, is_past=is_past, dark=self.page.dark)
 
     # ---- drawing -----------------------------------------------------------------------------------
 

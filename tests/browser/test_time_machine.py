@@ -50,3 +50,14 @@ def test_the_slider_goes_back_and_labels_are_still_given_for_now(page, serve, di
     expect(banner).to_contain_text("This is now")
     expect(page.get_by_test_id("past-note")).to_be_hidden()
     wait_for_item(page)
+
+    page.get_by_label("Speed").select_option("4")
+    page.get_by_role("button", name="Play").focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Pause")).to_be_focused()
+    expect(banner).to_contain_text("entry 2 of 5")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Play")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(banner).to_contain_text("This is now")  # at the end it stops
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
