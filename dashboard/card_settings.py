@@ -13,8 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+
 from ..data.errors import InputError
-from ..data.roles import is_list
+from ..data.roles import Roles, giving_away, is_list
+from ..data.tables import Table
 from ..data.workspace import Workspace
 from .links import columns_of
 
@@ -93,9 +96,18 @@ def offered(workspace: Workspace) -> list[str]:
         for name in table.names
         if name not in roles.text
         and name not in (roles.image, roles.id)
-        and not is_list(table.schema.field(name).type)
-        and "binary" not in str(table.schema.field(name).type)
+        and not _is_compound(table.schema.field(name).type)
     ][:MOST_OFFERED]
+
+
+def hidden_columns(table: Table, roles: Roles) -> set[str]:
+    """Columns that give the label away; touches those that a sample suspects."""
+    plain = [name for name in table.names if not _is_compound(table.schema.field(name).type)]
+    return giving_away(table, plain, roles)
+
+
+def _is_compound(kind: pa.DataType) -> bool:
+    return bool(is_list(kind)) or "binary" in str(kind)
 
 
 def _texts(value: Any) -> dict[str, str]:

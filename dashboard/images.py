@@ -19,7 +19,7 @@ from tornado.web import authenticated
 
 from ..data.errors import InputError
 from ..data.workspace import Workspace
-from .card_settings import pixel_settings
+from .card_settings import pixel_settings, stored_in
 from .cells import cell_array
 
 # Formats that a browser shows as they are; anything else that Pillow can read is sent as PNG.
@@ -42,7 +42,8 @@ def image_address(workspace: Workspace, row: int) -> str | None:
     if roles.image is None:
         return None
     if roles.image_kind != "url":
-        return f"{ROUTE}/{row}"
+        version = stored_in(workspace).get("pictures")  # the browser keeps what it has had from an address
+        return f"{ROUTE}/{row}?v={version}" if isinstance(version, int) else f"{ROUTE}/{row}"
     value = workspace.table.row(row, [roles.image])[roles.image]
     return value if isinstance(value, str) and urlsplit(value).scheme in ("http", "https") else None
 
@@ -149,7 +150,7 @@ def pixels_to_png(
         raise InputError("the cell holds no numbers, so it is no picture")
     if pixels.size > MOST_PIXELS:
         raise InputError(f"{pixels.size:,} numbers are too many for a picture: {MOST_PIXELS:,} is the most")
-    shape = _pixel_shape(pixels.size, given, cell)
+    shape = checked_shape(pixels.size, given, cell)
     bytes_ = _as_bytes(pixels).reshape(shape)
     if bytes_.ndim == 3 and shape[2] == 1:
         bytes_ = bytes_[:, :, 0]
@@ -160,8 +161,8 @@ def pixels_to_png(
     return target.getvalue()
 
 
-def _pixel_shape(n: int, given: tuple[int, ...] | None, cell: tuple[int, ...]) -> tuple[int, ...]:
-    """Height, width and channels of n values."""
+def checked_shape(n: int, given: tuple[int, ...] | None, cell: tuple[int, ...]) -> tuple[int, ...]:
+    """Height, width and channels of a picture of n values; raises InputError, see `pixels_to_png`."""
     if given is not None:
         if len(given) not in (2, 3) or (len(given) == 3 and given[2] not in (1, 3, 4)):
             raise InputError(f"{' × '.join(map(str, given))} is no shape of a picture: give height and width")

@@ -14,7 +14,6 @@ from typing import Any
 import param
 
 from ..data.errors import InputError
-from ..data.roles import giving_away
 from ..data.workspace import Workspace
 from . import card_settings
 from .cards import CardRunner
@@ -51,6 +50,7 @@ class ItemCards(param.Parameterized):
         self._lock = threading.RLock()
         self._settings: card_settings.CardSettings | None = None
         self._offered: list[str] | None = None
+        self._hidden: tuple[Any, set[str]] | None = None
         self._distributions: Distributions | None = None
 
     # ---- what is shown ---------------------------------------------------------------------------
@@ -76,10 +76,19 @@ class ItemCards(param.Parameterized):
         """The columns that the user can choose from; touches columns that may follow from the labels."""
         with self._lock:
             if self._offered is None:
-                names, workspace = card_settings.offered(self.workspace), self.workspace
-                hidden = giving_away(workspace.table, names, workspace.roles)
-                self._offered = [name for name in names if name not in hidden]
+                names = card_settings.offered(self.workspace)
+                self._offered = [name for name in names if name not in self.hidden]
             return self._offered
+
+    @property
+    def hidden(self) -> set[str]:
+        """The columns that give the label away; touches those that a sample suspects, the first time."""
+        roles = self.workspace.roles
+        label = roles.label, roles.label_use
+        with self._lock:
+            if self._hidden is None or self._hidden[0] != label:
+                self._hidden = (label, card_settings.hidden_columns(self.workspace.table, roles))
+            return self._hidden[1]
 
     def description(self) -> dict[str, Any]:
         """What all cards have in common, for the browser; touches a sample of each column shown.
@@ -101,25 +110,12 @@ class ItemCards(param.Parameterized):
             "plots": {name: f.facts() for name, f in found.items() if f and not isinstance(f, Categories)},
         }
 
-    def configure(self, **changes: Any) -> None:
-        """Change ``columns``, ``order`` or ``suggestions`` of the card, for all pages, and keep it.
-
-        Raises
-        ------
-        InputError
-            When a column is not offered, or the settings cannot be written.
-        """
-        columns = changes.get("columns")
-        if columns is not None and not set(columns) <= {*self.offered, *self.settings.columns}:
-            raise InputError("a chosen column is not there (any more): reload the page")
-        stored = card_settings.stored_in(self.workspace)
-        self.workspace.settings["card"] = {**stored, **changes}
-        self.workspace.save()
+    def refresh(self) -> None:
+        """Build the cards anew, after the settings or roles of the workspace have changed."""
         with self._lock:
-            self._settings = None
-            if columns is not None:
-                self._kept.clear()
-                self._texts.clear()
+            self._settings = self._offered = None
+            self._kept.clear()
+            self._texts.clear()
         self.revision += 1
 
     # ---- cards -----------------------------------------------------------------------------------

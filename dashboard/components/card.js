@@ -13,9 +13,9 @@ class Card {
     this.near = element('div', {class: 'near-by', role: 'group', 'aria-label': 'Nearest items', 'data-testid': 'near'})
     this.nearest = null
     this.tools = element('button', {type: 'button', class: 'card-menu', title: 'What the card shows', text: 'Card …',
-      onclick: (event) => { event.currentTarget.blur(); this.openMenu() }})
+      onclick: (event) => { event.currentTarget.blur(); this.menu.open() }})
     this.why = element('div', {class: 'why-line'}, this.details, this.tools)
-    this.menu = element('dialog', {'aria-label': 'What the card shows'})
+    this.menu = new CardMenu(this)
     this.enlarged = element('dialog', {class: 'enlarged', 'aria-label': 'Picture'})
   }
 
@@ -210,31 +210,5 @@ class Card {
         field.link ? this.link(field.link, field.value) : field.value),
       element('dd', {class: 'place'}, field.place != null && plot ? stripPlot(plot, field)
         : share ? element('span', {class: 'share', text: share, title: share}) : null))
-  }
-
-  // ---- what is shown --------------------------------------------------------------------------
-
-  openMenu() {
-    const {columns, offered, order, suggestions} = this.settings
-    const chosen = new Set(columns)
-    const names = [...columns, ...offered.filter((name) => !chosen.has(name))]
-    const boxes = names.map((name) => element('label', {class: 'choice'},
-      element('input', {type: 'checkbox', value: name, checked: chosen.has(name)}), element('span', {text: name, title: name})))
-    const unusual = element('input', {type: 'checkbox', checked: order === 'unusual'})
-    const hints = element('input', {type: 'checkbox', checked: suggestions})
-    const save = () => {
-      const picked = [...this.menu.querySelectorAll('.columns input')].filter((box) => box.checked).map((box) => box.value)
-      const changes = {order: unusual.checked ? 'unusual' : 'table', suggestions: hints.checked}
-      if (picked.join('\n') !== columns.join('\n')) changes.columns = picked
-      this.surface.tell({type: 'card', changes})
-      this.menu.close()
-    }
-    this.menu.replaceChildren(element('h3', {text: 'What the card shows'}),
-      element('label', {class: 'choice'}, unusual, element('span', {text: 'most unusual values first'})),
-      element('label', {class: 'choice'}, hints, element('span', {text: 'suggestions of the model'})),
-      element('div', {class: 'columns', role: 'group', 'aria-label': 'Columns'}, ...boxes),
-      element('div', {class: 'dialog-buttons'}, element('button', {type: 'button', class: 'primary', text: 'Show', onclick: save}),
-        element('button', {type: 'button', text: 'Cancel', onclick: () => this.menu.close()})))
-    this.menu.showModal()
   }
 }

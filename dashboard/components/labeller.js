@@ -59,7 +59,7 @@ class Surface {
       this.banner,
       element('header', {}, this.heading, this.badge),
       this.notice, this.card.why, this.answer, this.card.body, this.card.near, this.suggestion, this.classes, this.actions,
-      this.live, this.liveItem, this.keys.sheet, this.keys.change, this.noteDialog, this.card.menu, this.card.enlarged)
+      this.live, this.liveItem, this.keys.sheet, this.keys.change, this.noteDialog, this.card.menu.root, this.card.enlarged)
   }
 
   action(command, name, title) {
@@ -190,7 +190,8 @@ class Surface {
     const handle = {queue: () => this.takeQueue(message), saved: () => this.acknowledge(message),
       refused: () => this.refused(message), show: () => this.show(message.entry), gone: () => this.drop(message.rows),
       ahead: () => this.takeAhead(message), back: () => this.backToQueue(), key_set: () => this.keys.answered(message),
-      near: () => this.card.takeNear(message), card: () => this.paintItem()}[message.type]
+      near: () => this.card.takeNear(message), card: () => this.paintItem(),
+      card_set: () => this.card.menu.answered(message), card_tried: () => this.card.menu.previewed(message)}[message.type]
     if (handle) handle()
   }
 

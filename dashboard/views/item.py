@@ -11,7 +11,7 @@ import panel as pn
 
 from ...data.errors import InputError
 from ...data.events import LATER, STATUS
-from ..card_settings import ORDERS
+from ..card_editing import CardEditor, change_card
 from ..components.labeller import Labeller
 from ..history import answer_beside
 from ..keys import command_list, reset_keys, set_class_key, set_command_key
@@ -86,7 +86,9 @@ class ItemView(pn.viewable.Viewer):
             if current is not None:
                 self.page.cards.text(current)
             try:
-                return self.page.cards.description()
+                cards = self.page.cards
+                editor = CardEditor(self.session.workspace, hidden=cards.hidden)
+                return cards.description() | {"more": editor.state()}
             except Exception as error:  # without plots, the questions can still be answered
                 failed = error
                 self.page.hop(lambda: self.page.complain(failed))
@@ -247,8 +249,8 @@ class ItemView(pn.viewable.Viewer):
             self.page.run(str(message.get("command")), row if isinstance(row, int) else None)
         elif kind in ("set_key", "reset_keys"):
             self.page.hop(lambda: self._set_key(message))
-        elif kind == "card":
-            self._configure(message.get("changes"))
+        elif kind in ("card", "card_try"):
+            self._change_card(message)
         elif kind == "propagate":
             self.page.deliver(self.session.propagate_duplicates(annotator=self.page.annotator), self._propagated)
         elif kind in ("undo", "redo"):
@@ -259,18 +261,23 @@ class ItemView(pn.viewable.Viewer):
                 step(event_id, annotator=self.page.annotator), [], lambda commit: self._stepped(kind, commit)
             )
 
-    def _configure(self, changes: Any) -> None:
-        """Change what the card shows; what the browser sends is checked."""
-        asked = changes if isinstance(changes, dict) else {}
-        known: dict[str, Any] = {}
-        columns = asked.get("columns")
-        if isinstance(columns, list) and all(isinstance(name, str) for name in columns):
-            known["columns"] = columns
-        if asked.get("order") in ORDERS:
-            known["order"] = asked["order"]
-        if isinstance(asked.get("suggestions"), bool):
-            known["suggestions"] = asked["suggestions"]
-        self.page.in_background(lambda: self.page.cards.configure(**known), lambda _: None)
+    def _change_card(self, message: dict[str, Any]) -> None:
+        """Change what the card shows, or try its links, and tell the browser what comes of it."""
+        cards, changes, row = self.page.cards, message.get("changes"), message.get("row")
+        at = row if isinstance(row, int) and 0 <= row < self.session.workspace.table.n_rows else 0
+
+        def work() -> dict[str, Any]:
+            if message["type"] == "card_try":
+                editor = CardEditor(self.session.workspace, hidden=cards.hidden)
+                previews = editor.previews(message.get("links"), at)
+                return {"type": "card_tried", "number": message.get("number"), "previews": previews}
+            try:
+                change_card(cards, changes if isinstance(changes, dict) else {}, at)
+            except InputError as error:
+                return {"type": "card_set", "problem": str(error)}
+            return {"type": "card_set", "problem": ""}
+
+        self.page.in_background(work, self.labeller.send)
 
     def _set_current(self, row: Any) -> None:
         self.page.current = row if isinstance(row, int) else None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 from html import escape
+from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
 import pyarrow.compute as pc
 
 from ...data.errors import InputError
-from ...data.roles import Roles
+from ...data.roles import Roles, is_list
+from ..card_editing import CardEditor
+from ..card_settings import PALETTES, pixel_settings, read
 from ..distances import METRICS, embeddings, usual_metric
 from ..items import format_value
 from ..page import Page
@@ -58,6 +61,7 @@ class SetupView(pn.viewable.Viewer):
             label="The picture is a", options=IMAGE_KINDS, value=roles.image_kind or "path",
             visible=roles.image is not None, **wide,
         )  # fmt: skip
+        self._make_card_parts(names)
         self.classes = pmui.TextInput(
             label="Classes, separated by commas", value=", ".join(c.name for _, c in workspace.taxonomy.offered),
             placeholder="for example: quasar, star", **wide,
@@ -76,7 +80,39 @@ class SetupView(pn.viewable.Viewer):
             self._fill_classes()
         self._show_problem(self.session.problem)
 
+    def _make_card_parts(self, names: list[str]) -> None:
+        """What else is on the card: the shape of pictures in lists, curves, and a link."""
+        workspace = self.session.workspace
+        kept, (shape, palette) = read(workspace), pixel_settings(workspace)
+        lists = [name for name in names if is_list(workspace.table.schema.field(name).type)]
+        is_array = workspace.roles.image_kind == "array"
+        wide = {"sizing_mode": "stretch_width"}
+        self.shape = pmui.TextInput(
+            label="Height × width of the picture", value=" × ".join(map(str, shape or ())), visible=is_array,
+            placeholder="empty for a square", **wide,
+        )  # fmt: skip
+        self.palette = pmui.Select(
+            label="Palette", options=list(PALETTES), value=palette, visible=is_array, **wide
+        )
+        self.curves = pmui.MultiChoice(
+            label="Drawn as curves", options=lists, value=[n for n in workspace.roles.series if n in lists],
+            visible=bool(lists), **wide,
+        )  # fmt: skip
+        self._links = dict(kept.links)
+        name, template = next(iter(self._links.items()), ("", ""))
+        self.link_name = pmui.TextInput(label="A link on the card: its name", value=name, **wide)
+        self.link = pmui.TextInput(
+            label="Its address, with columns in braces", value=template,
+            placeholder="https://archive.org/object?id={object}", **wide,
+        )  # fmt: skip
+        self.link_preview = pn.pane.HTML("", margin=(0, 10), **wide)
+        self._link_before = name
+
     def _wire(self) -> None:
+        self.image_kind.param.watch(lambda _: self._show_pixels(), "value")
+        self.image.param.watch(lambda _: self._show_pixels(), "value")
+        for box in (self.link, self.link_name):
+            box.param.watch(lambda _: self._try_link(), "value_input")
         self.label.param.watch(lambda _: self._label_changed(), "value")
         self.label_use.param.watch(lambda _: self._fill_classes(), "value")
         self.image.param.watch(lambda e: setattr(self.image_kind, "visible", e.new != NONE), "value")
@@ -105,7 +141,12 @@ class SetupView(pn.viewable.Viewer):
             self.label_use,
             self.features,
             self.shown,
-            pmui.Row(self.text, self.image, self.image_kind, sizing_mode="stretch_width"),
+            pmui.Row(
+                self.text, self.image, self.image_kind, self.shape, self.palette, sizing_mode="stretch_width"
+            ),
+            self.curves,
+            pmui.Row(self.link_name, self.link, sizing_mode="stretch_width"),
+            self.link_preview,
             self.metric,
             self.infinite,
             remarks,
@@ -132,6 +173,42 @@ class SetupView(pn.viewable.Viewer):
         )
 
     # ---- reactions -------------------------------------------------------------------------------
+
+    def _show_pixels(self) -> None:
+        is_array = self.image.value != NONE and self.image_kind.value == "array"
+        self.shape.visible = self.palette.visible = is_array
+
+    def _try_link(self) -> None:
+        """Show what the link becomes for the first item, or why it becomes none."""
+        template = _typed(self.link)
+        if not template:
+            self.link_preview.object = ""
+            return
+        pair, roles = [_typed(self.link_name), template], self._roles()
+        self.page.in_background(
+            lambda: CardEditor(self.session.workspace, roles).previews([pair], 0)[0], self._show_link
+        )
+
+    def _show_link(self, found: dict[str, str]) -> None:
+        said = f"For the first item: {found['link']}" if "link" in found else found["text"]
+        self.link_preview.object = f"<span role='status' data-testid='link-preview'>{escape(said)}</span>"
+
+    def _card_changes(self, roles: Roles) -> dict[str, Any]:
+        """What the card shows beside its columns, as `CardEditor.checked` takes it."""
+        kept = read(self.session.workspace).series
+        changes: dict[str, Any] = {
+            "picture": {
+                "column": roles.image or "", "kind": roles.image_kind or "", "shape": _typed(self.shape),
+                "palette": self.palette.value,
+            },
+        }  # fmt: skip
+        if list(self.curves.value) != list(self.session.workspace.roles.series):
+            changes["curves"] = [[name, kept.get(name, "")] for name in roles.series]
+        link = (_typed(self.link_name), _typed(self.link))
+        if any(link):
+            others = [pair for pair in self._links.items() if pair[0] != self._link_before]
+            changes["links"] = [link, *others]
+        return changes
 
     def _label_changed(self) -> None:
         has_label = self.label.value != NONE
@@ -173,7 +250,15 @@ class SetupView(pn.viewable.Viewer):
         try:
             classes, wanted = _names(self.classes.value), _names(self.wanted.value)
             infinite = "missing" if self.infinite.value else "error"
-            self.session.confirm(self._roles(), classes, wanted, infinite, self.metric.value)
+            roles = self._roles()
+            roles, card = CardEditor(self.session.workspace, roles).checked(self._card_changes(roles), 0)
+            before = self.session.workspace.settings.get("card")
+            self.session.workspace.settings["card"] = card
+            try:
+                self.session.confirm(roles, classes, wanted, infinite, self.metric.value)
+            except InputError:
+                self.session.workspace.settings["card"] = before or {}
+                raise
         except InputError as error:
             self._show_problem(str(error))
 
@@ -190,7 +275,7 @@ class SetupView(pn.viewable.Viewer):
             image=self.image.value if has_image else None,
             image_kind=self.image_kind.value if has_image else None,
             notes=list(self.session.workspace.roles.notes),
-            series=[name for name in self.session.workspace.roles.series if name != self.image.value],
+            series=[name for name in self.curves.value if name != self.image.value],
         )
 
     def _show_problem(self, text: str) -> None:
@@ -205,6 +290,11 @@ def _names(text: str) -> list[str]:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"' if "," in name or '"' in name else name
+
+
+def _typed(box: pmui.TextInput) -> str:
+    """What is in a text box as of the last key."""
+    return str(box.value_input or box.value or "").strip()
 
 
 def _key_of(options: dict[str, str], value: str) -> str:

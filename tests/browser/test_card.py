@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import types
 
@@ -243,3 +244,63 @@ def test_a_card_of_ones_own_and_its_errors(page, serve, tmp_path, monkeypatch):
         row = press_and_wait(page, "1")[1]
     assert seen == {False, True}
     assert page.evaluate("window.hurt") is None
+
+
+def test_texts_a_link_a_picture_and_a_curve_are_chosen_on_the_card(page, serve, tmp_path):
+    rng = np.random.default_rng(0)
+    columns = columns_of(3) | {
+        "remark": [f"words on number {i}" for i in range(N)],
+        "stamp": pa.array(rng.integers(0, 255, (N, 12)).tolist(), pa.list_(pa.uint8())),
+        "flux": pa.array(rng.random((N, 50)).tolist(), pa.list_(pa.float64())),
+    }
+    workspace = make(tmp_path, columns)
+    workspace.roles.text, workspace.roles.series = [], []
+    workspace.save()
+    served = serve(workspace)
+    row = wait_for_item(page)
+    page.get_by_role("button", name="Card …").click()
+    dialog = page.get_by_role("dialog", name="What the card shows")
+    dialog.get_by_text("Texts").click()
+    dialog.get_by_role("group", name="Texts").get_by_label("remark").check()
+    dialog.locator("summary", has_text="Picture").click()
+    dialog.get_by_label("Picture", exact=True).select_option("stamp")
+    dialog.get_by_label("Shape").fill("5 × 5")
+    dialog.locator("summary", has_text="Links").click()
+    dialog.get_by_role("button", name="+ Link").click()
+    dialog.get_by_label("Name of the link").fill("archive")
+    address = dialog.get_by_label("Address of the link")
+    address.fill("ftp://archive.org/{object}")
+    expect(dialog.get_by_test_id("link-preview")).to_contain_text("must begin with http(s)://")
+    address.fill("https://archive.org/{object}")
+    expect(dialog.get_by_test_id("link-preview")).to_have_text(f"https://archive.org/o{row}")
+    dialog.locator("summary", has_text="Curves").click()
+    dialog.get_by_role("button", name="+ Curve").click()
+    dialog.get_by_label("Curve", exact=True).select_option("flux")
+    shots(page, "card-dialog")
+    dialog.get_by_role("button", name="Show").click()
+    expect(dialog.get_by_test_id("card-problem")).to_contain_text("12 numbers do not fill a picture of 5 × 5")
+    dialog.get_by_label("Shape").fill("3 × 4")
+    dialog.get_by_role("button", name="Show").click()
+    expect(dialog).to_be_hidden()
+    body = page.locator("section.surface .body")
+    expect(body.get_by_text(f"words on number {row}")).to_be_visible()
+    expect(body.get_by_role("link", name="archive")).to_have_attribute("href", f"https://archive.org/o{row}")
+    expect(body.locator(".curve")).to_have_count(1)
+    page.wait_for_function(PICTURE_IS_THERE)
+    assert not served.session.state.n_labelled  # no key of the dialog was an answer
+    press_and_wait(page, "1")
+    wait_until_saved(page)
+
+
+PICTURE_IS_THERE = """() => {
+    const find = root => root.querySelector('figure img') ||
+        [...root.querySelectorAll('*')].map(e => e.shadowRoot && find(e.shadowRoot)).find(Boolean)
+    const image = find(document)
+    return image && image.naturalWidth === 4 && image.naturalHeight === 3
+}"""
+
+
+def shots(page, name):
+    """Pictures in both themes, where a folder for them is given."""
+    if folder := os.environ.get("SHOTS"):
+        page.screenshot(path=f"{folder}/{name}.png")

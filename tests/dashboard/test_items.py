@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rareloop.dashboard.card_editing import change_card
 from rareloop.dashboard.curves import pairs, reduced
 from rareloop.dashboard.distributions import Distributions, as_number
 from rareloop.dashboard.items import ItemCards
@@ -59,7 +60,7 @@ def test_a_category_has_its_share_of_the_pool(tmp_path):
     cards = ItemCards(
         make(tmp_path, {"x": np.arange(N, dtype=float), "morph": kinds, "flag": [True] + [False] * 999})
     )
-    cards.configure(columns=["morph", "flag"])
+    change_card(cards, {"columns": ["morph", "flag"]}, 0)
     assert field(cards.card(990), "morph") == {"name": "morph", "value": "rare", "share": 0.03, "odd": 0.03}
     assert field(cards.card(0), "morph")["odd"] == 1
     assert field(cards.card(0), "flag")["share"] == 0.001
@@ -70,7 +71,7 @@ def test_identifiers_and_missing_values_have_no_place(tmp_path):
     x[3] = np.nan
     names = [f"o{i}" for i in range(N)]
     cards = ItemCards(make(tmp_path, {"id": names, "x": x, "all_different": [f"t {i}" for i in range(N)]}))
-    cards.configure(columns=["x", "all_different"])
+    change_card(cards, {"columns": ["x", "all_different"]}, 0)
     assert field(cards.card(3), "x") == {"name": "x", "value": "–"}
     assert set(field(cards.card(1), "all_different")) == {"name", "value"}
 
@@ -96,7 +97,7 @@ def test_the_choice_of_columns_holds_for_all_cards_and_is_kept(tmp_path):
     workspace = make(tmp_path, {"x": np.arange(9.0), "y": np.arange(9.0) ** 2, "z": np.sin(np.arange(9.0))})
     cards = ItemCards(workspace)
     before = [one["name"] for one in cards.card(0)["fields"]]
-    cards.configure(columns=["z"], order="unusual")
+    change_card(cards, {"columns": ["z"], "order": "unusual"}, 0)
     assert before == ["x", "y", "z"]
     assert [one["name"] for one in cards.card(0)["fields"]] == ["z"]
     assert cards.revision == 1
@@ -104,7 +105,7 @@ def test_the_choice_of_columns_holds_for_all_cards_and_is_kept(tmp_path):
     assert again.description()["columns"] == ["z"]
     assert again.description()["order"] == "unusual"
     with pytest.raises(InputError, match="reload"):
-        cards.configure(columns=["not there"])
+        change_card(cards, {"columns": ["not there"]}, 0)
 
 
 def test_what_gives_the_label_away_is_not_offered(tmp_path):
@@ -148,7 +149,7 @@ def test_a_cell_with_an_address_is_a_link(tmp_path):
     cards = ItemCards(
         make(tmp_path, {"id": ["a", "b"], "x": [1.0, 2.0], "page": ["https://example.org/a?b=c", "no"]})
     )
-    cards.configure(columns=["page"])
+    change_card(cards, {"columns": ["page"]}, 0)
     assert field(cards.card(0), "page")["link"] == "https://example.org/a?b=c"
     assert "link" not in field(cards.card(1), "page")
 
