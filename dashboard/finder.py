@@ -98,8 +98,12 @@ class Finder:
         self.page.param.update(found=None, filters=None, selection=np.empty(0, np.int64), selection_name="")
 
     def _selected_elsewhere(self) -> None:
-        if self.shown is None and self.page.filters is not None:
-            self.page.filters = None
+        """What is selected by hand is newer than what is still being looked for, and ends the filters."""
+        if self.shown is not None:
+            return
+        self._asked += 1
+        self._answered = self._asked
+        self.page.param.update(found=None, filters=None)
 
     def _obey(self, name: str, row: int | None, _: int) -> None:
         if name == "similar":

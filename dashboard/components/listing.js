@@ -8,6 +8,7 @@ class Listing {
     this.where = element('span', {'data-testid': 'table-page'})
     this.previous = this.button('‹', 'Previous page', () => this.turn(this.state.page - 1))
     this.next = this.button('›', 'Next page', () => this.turn(this.state.page + 1))
+    this.clear = this.button('Clear', 'List all items, and select none', () => { this.clear.blur(); this.tell({type: 'clear'}) }, {'data-testid': 'table-clear'})
     this.similar = popup('Similar', 'Items like others', (panel) => this.fillSimilar(panel))
     this.export = popup('Export', 'Export exactly this view', (panel) => this.fillExport(panel))
     this.views = popup('Views', 'Saved views', (panel) => this.fillViews(panel))
@@ -19,7 +20,7 @@ class Listing {
     this.root = element('div', {class: 'host'},
       element('div', {class: 'bar'}, this.note,
         element('div', {class: 'pager'}, this.previous, this.where, this.next),
-        ...menus.map((one) => one.button)),
+        this.clear, ...menus.map((one) => one.button)),
       this.scroll, ...menus.map((one) => one.panel))
   }
 
@@ -51,6 +52,7 @@ class Listing {
     this.note.replaceChildren(element('b', {text: note?.items ?? ''}), note?.more ?? '')
     this.note.title = this.note.textContent
     this.where.textContent = `page ${(page + 1).toLocaleString('en')} of ${pages.toLocaleString('en')}`
+    this.clear.disabled = !this.state.can_clear
     this.previous.disabled = page <= 0
     this.next.disabled = page >= pages - 1
   }

@@ -7,7 +7,7 @@ export function render({model}) {
   })
   const goTo = () => { field.focus(); field.select() }
   field.onkeydown = (event) => {
-    if (event.key === 'Enter' && field.value.trim()) model.send_msg({type: 'search', text: field.value})
+    if (event.key === 'Enter') model.send_msg(field.value.trim() ? {type: 'search', text: field.value} : {type: 'clear'})
     else if (event.key !== 'Escape') return
     event.stopPropagation()
     field.blur()  // so that the next keys are answers again
@@ -21,8 +21,9 @@ export function render({model}) {
   window.addEventListener('keydown', onKey)
   model.on('remove', () => window.removeEventListener('keydown', onKey))
   model.on('msg:custom', (message) => {
-    if (message.text !== undefined) field.value = message.text
-    if (message.focus && field.getRootNode().activeElement !== field) goTo()
+    const isHere = field.getRootNode().activeElement === field
+    if (message.text !== undefined && !isHere) field.value = message.text // not under the user's hands
+    if (message.focus && !isHere) goTo()
   })
   return element('div', {class: 'searchfield'}, field)
 }

@@ -20,11 +20,21 @@ class SearchField(JSComponent):
         super().__init__(**params)
         self._page = page
         page.react(self._obey, "command")
+        page.react(self._show_source, "selection")
 
     def _obey(self) -> None:
         if self._page.command[0] == "search":
             self._send_msg({"focus": True})
 
+    def _show_source(self) -> None:
+        """The field says by what the selection was found, and nothing where it comes from elsewhere."""
+        found = self._page.finder.shown
+        source = {} if found is None else found.source
+        self._send_msg({"text": str(source.get("rule") or source.get("value") or "")})
+
     def _handle_msg(self, data: Any) -> None:
-        if isinstance(data, dict) and data.get("type") == "search":
+        kind = data.get("type") if isinstance(data, dict) else None
+        if kind == "search":
             self._page.finder.search(str(data.get("text", "")))
+        elif kind == "clear":
+            self._page.hop(self._page.finder.clear)

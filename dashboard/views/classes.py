@@ -343,10 +343,14 @@ class ClassesView(pn.viewable.Viewer):
 
     def _select(self, name: str, words: str) -> None:
         """Make the items of a class the selection."""
-        self.page.in_background(
-            lambda: rows_of(self.session, name),
-            lambda rows: self.page.param.update(selection=rows, selection_name=words),
-        )
+
+        def take(rows: Any) -> None:
+            if len(rows):
+                self.page.param.update(selection=rows, selection_name=words)
+            else:
+                self.page.tell(f"No item is of the class '{name}'.")
+
+        self.page.in_background(lambda: rows_of(self.session, name), take)
 
 
 def _list(lines: list[str]) -> str:

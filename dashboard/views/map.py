@@ -148,23 +148,33 @@ class MapView(pn.viewable.Viewer):
 
     def select(self, rows: NDArray[np.int64], modifiers: Mapping[str, bool] | None) -> None:
         """Take what a gesture on a map encloses."""
-        mode = mode_of(modifiers, self.mode)
+        self._combine(rows, mode_of(modifiers, self.mode))
+
+    def _combine(self, rows: NDArray[np.int64], mode: str) -> None:
         before, name, n_items = self.page.selection, self.page.selection_name, self._n_items
         joined = mode != REPLACE and len(before) and name not in ("", THE_MAP)
-        self.page.in_background(
-            lambda: combined(before, rows, mode, n_items),
-            lambda after: self._take(after, f"{name}, and the map" if joined else THE_MAP),
-        )
+
+        def take(after: NDArray[np.int64]) -> None:
+            if mode != REPLACE and self.page.selection is not before:
+                self._combine(rows, mode)  # another gesture was quicker: this one adds to what it made
+            else:
+                self._take(after, f"{name}, and the map" if joined else THE_MAP)
+
+        self.page.in_background(lambda: combined(before, rows, mode, n_items), take)
 
     def _take(self, rows: NDArray[np.int64], name: str) -> None:
         self.page.param.update(selection=rows, selection_name=name if len(rows) else "")
 
     def _invert(self) -> None:
         before, name, n_items = self.page.selection, self.page.selection_name, self._n_items
-        self.page.in_background(
-            lambda: inverted(before, n_items),
-            lambda rows: self._take(rows, f"all but {name}" if name else "the whole pool"),
-        )
+
+        def take(rows: NDArray[np.int64]) -> None:
+            if self.page.selection is not before:
+                self._invert()
+            else:
+                self._take(rows, f"all but {name}" if name else "the whole pool")
+
+        self.page.in_background(lambda: inverted(before, n_items), take)
 
     @property
     def _n_items(self) -> int:
@@ -184,7 +194,7 @@ class MapView(pn.viewable.Viewer):
             "mode": lambda: self._set_mode(value),
             "layer": lambda: self._set_layer(str(message.get("name")), on=bool(message.get("on"))),
             "invert": self._invert,
-            "clear": lambda: self._take(np.empty(0, np.int64), ""),
+            "clear": self.page.finder.clear,
             "reset": lambda: self._each(lambda panel: panel.scatter.show_all()),
             "add": self._add_map,
             "close-polygon": lambda: self._each(lambda panel: panel.scatter.close_outline()),

@@ -165,6 +165,7 @@ class TableView(pn.viewable.Viewer):
                 "can_save": bool(found is not None and found.source) or not len(self.page.selection),
                 "k": self.page.finder.k,
                 "n_selected": len(self.page.selection),
+                "can_clear": found is not None or len(self.page.selection) > 0,
             }
         )
 
@@ -195,6 +196,7 @@ class TableView(pn.viewable.Viewer):
             "hello": lambda: self.page.hop(self._show_page),
             "page": lambda: self.page.hop(lambda: self._turn(int(message["page"]))),
             "sort": lambda: self.page.hop(lambda: self._sort(str(message["key"]))),
+            "clear": lambda: self.page.hop(self.page.finder.clear),
             "open": lambda: self._open(int(message["row"])),
             "similar": lambda: self._similar(str(message["of"]), int(message["k"])),
             "export": lambda: self._export(str(message["format"])),

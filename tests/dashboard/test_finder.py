@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import numpy as np
@@ -179,6 +180,29 @@ def test_found_rows_that_are_selected_are_known_as_such(page):
     assert page.finder.shown is found
     page.finder.clear()
     assert page.finder.shown is None
+
+
+def test_what_is_selected_by_hand_is_newer_than_what_is_still_being_looked_for(page, monkeypatch):
+    may_answer = threading.Event()
+
+    def slowly(*arguments, **options):
+        may_answer.wait(30)
+        return find(*arguments, **options)
+
+    monkeypatch.setattr("rareloop.dashboard.finder.find", slowly)
+    page.finder.find({"rule": "mag < 10"})
+    assert page.finder.is_asking
+    by_hand = np.array([1, 2])
+    page.param.update(selection=by_hand, selection_name="the map")
+    assert not page.finder.is_asking
+    may_answer.set()
+    page.finder.find({"rule": "mag < 1"})
+    wait(lambda: page.found is not None)
+    assert page.selection_name == "the rule mag < 1"
+    page.param.update(selection=by_hand, selection_name="the map")
+    assert (page.found, page.finder.shown) == (None, None)
+    page.finder.clear()
+    assert (len(page.selection), page.selection_name) == (0, "")
 
 
 def test_the_hidden_truth_cannot_be_asked_for(session, nearest):

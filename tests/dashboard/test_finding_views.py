@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import panel as pn
 import pytest
+from rareloop.dashboard.components.searchfield import SearchField
 from rareloop.dashboard.items import ItemCards
 from rareloop.dashboard.page import Page
 from rareloop.dashboard.saved_views import SavedViews
@@ -77,8 +78,13 @@ def test_the_table_pages_sorts_and_exports_what_is_selected(page, tmp_path):
     assert exported["item"].tolist() == list(range(198, -1, -3))
     page.param.update(selection=np.array([3, 4]), selection_name="the map")
     browser.wait(total=2, can_save=False)
-    page.finder.clear()
-    browser.wait(total=N)
+    view._on_message({"type": "clear"})
+    browser.wait(total=N, can_clear=False)
+    page.finder.search("mag < -1")
+    browser.wait(total=0, can_clear=True)
+    view._on_message({"type": "clear"})
+    browser.wait(total=N, can_clear=False)
+    assert (page.found, page.selection_name) == (None, "")
 
 
 def test_a_view_is_saved_opened_and_refused(page):
@@ -186,3 +192,21 @@ def test_a_view_with_other_places_loads_the_page_anew_once(page, monkeypatch):
     assert (page.places.reloaded, page.found, location.reload) == (1, None, False)
     ViewLinks(page).open("bright", is_start=True)
     assert location.reload
+
+
+def test_the_search_field_says_by_what_the_selection_was_found(page):
+    field, said = SearchField(page), []
+    field._send_msg = said.append
+    page.finder.search("mag < 10")
+    until = time.monotonic() + 30
+    while not said:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    page.param.update(selection=np.array([3]), selection_name="the map")
+    page.finder.search("mag < 20")
+    while len(said) < 3:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    field._handle_msg({"type": "clear"})
+    assert said == [{"text": "mag < 10"}, {"text": ""}, {"text": "mag < 20"}, {"text": ""}]
+    assert not len(page.selection)

@@ -179,3 +179,16 @@ def test_the_anchors_of_the_newest_round_are_framed(page, dark):
     assert len(panel.anchored.data["x"]) == 3
     a_round(page, 2)
     assert len(panel.anchored.data["x"]) == 0
+
+
+def test_gestures_that_come_while_one_is_worked_out_all_count(page):
+    view = MapView(page)
+    waiting = []
+    page.in_background = lambda work, then: waiting.append((work, then))
+    view._receive({"type": "mode", "value": "add"})
+    for first in (0, 10, 20):
+        view.select(np.arange(first, first + 5), None)
+    while waiting:
+        work, then = waiting.pop(0)
+        then(work())
+    assert page.selection.tolist() == [*range(5), *range(10, 15), *range(20, 25)]
