@@ -43,7 +43,7 @@ class ViewLinks:
             return
         set_address(name)
         has_layout = bool(view.get(LAYOUT)) and self.page.places is not None
-        if self._takes_reload(view, is_layout=has_layout):
+        if self._takes_reload(view):
             self._reload(is_start)
             return
         self.page.list_sort = (str(view["sort"].get("key", "")), bool(view["sort"].get("ascending", True)))
@@ -54,10 +54,10 @@ class ViewLinks:
         if not has_layout:
             self.page.show_view("table")
 
-    def _takes_reload(self, view: dict[str, Any], *, is_layout: bool) -> bool:
+    def _takes_reload(self, view: dict[str, Any]) -> bool:
         """Take the layout and axes of a view; whether the page has to be built anew for them."""
         settings, is_other = self.page.session.workspace.settings, False
-        if is_layout:
+        if view.get(LAYOUT) and self.page.places is not None:
             try:
                 is_other = self.page.places.take(view[LAYOUT])
             except (LayoutError, ValueError, RecursionError) as error:
