@@ -16,6 +16,7 @@ from rareloop.dashboard.pool_scores import MODEL, NO_MODEL, UNLIKE, NotScoredYet
 from rareloop.dashboard.search import find
 from rareloop.dashboard.session import LabellingSession
 from rareloop.dashboard.views.table import TableView
+from rareloop.dashboard.views.work import WorkNotes
 from rareloop.dashboard.worker import RoundTask, _Desk
 from rareloop.data.workspace import Workspace, workspace_folder
 from rareloop.strategies.labels import Labels
@@ -108,9 +109,11 @@ def test_a_rule_finds_what_the_model_itself_says_of_the_whole_pool(session, page
 
 def test_what_is_not_scored_yet_is_said_shown_as_work_and_found_when_it_is(session, page):
     p = a_round(session, 1)
+    notes = WorkNotes(page)
     session.worker.may_work.clear()
     page.finder.search("probability > 0.9")
     wait(lambda: session.scores.progress)
+    wait(lambda: [work["title"] for work in notes.bar._state["work"]] == ["Scoring the pool"])
     assert session.scores.progress.keys() == {MODEL}
     wait(lambda: page.told)
     assert page.told == ["The pool is being scored; what is found is shown when that is done."]
@@ -119,6 +122,7 @@ def test_what_is_not_scored_yet_is_said_shown_as_work_and_found_when_it_is(sessi
     wait(lambda: page.found is not None)
     assert page.selection.tolist() == np.flatnonzero(p.max(axis=1) > 0.9).tolist()
     assert (session.scores.progress, page.found.note) == ({}, "")
+    wait(lambda: not notes.bar._state["work"])
 
 
 def test_a_newer_question_makes_the_one_that_waits_void(session, page):
