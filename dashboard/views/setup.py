@@ -294,7 +294,7 @@ def _quoted(name: str) -> str:
 
 def _typed(box: pmui.TextInput) -> str:
     """What is in a text box as of the last key."""
-    return str(box.value_input or box.value or "").strip()
+    return str(box.value_input or "").strip()
 
 
 def _key_of(options: dict[str, str], value: str) -> str:
