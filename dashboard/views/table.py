@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...data.errors import InputError
 from ...data.export.formats import BLOCK_ROWS, export_blocks
+from ...strategies.classifiers import classifier_spec
 from ...strategies.nearest_items import FEWEST, MOST
 from ..columns import PROBABILITY, SCORES, UNCERTAINTY, Answers
 from ..components.listing import Listing
@@ -88,8 +89,11 @@ class TableView(pn.viewable.Viewer):
 
     def _round_ended(self) -> None:
         """Know what the model says of the items, where that is quick."""
-        if self.session.report.get("has_model") and self.session.workspace.table.n_rows <= MOST_SCORED_ANYWAY:
-            self.session.scores.renew(MODEL)
+        session = self.session
+        if not session.report.get("has_model") or session.workspace.table.n_rows > MOST_SCORED_ANYWAY:
+            return
+        if classifier_spec(session.settings.classifier).fast:
+            session.scores.renew(MODEL)
 
     def _scores_changed(self) -> None:
         """Show new scores; a list that is sorted by them keeps those that it is sorted by."""
