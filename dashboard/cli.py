@@ -1,4 +1,4 @@
-"""The command line: serve, demo, simulate, export, describe, verify, diff, check, info."""
+"""The command line: serve, demo, simulate, export, describe, verify, diff, import, check, info."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ..data.workspace import Workspace, workspace_folder
 from ..layouts.schema import LayoutError
 from .distances import keep_metric
 from .handover_commands import add_package_commands, add_package_flags, check_no_package_flags, export_package
+from .import_commands import add_import_command
 
 DEMO_FOLDER = "rareloop-demo"
 ROLE_FLAGS = ("id", "label", "label_use", "features", "shown", "text", "image", "image_kind", "classes", "rare")
@@ -91,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_simulate(commands)
     _add_export(commands)
     add_package_commands(commands, say, Bar)
+    add_import_command(commands, say, Bar)
     _add_check(commands)
     _add_info(commands)
     return parser

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.events import CLASS_ACTIONS, PROPAGATED, STATUS, STEPS, Action, Event
+from ..data.events import CLASS_ACTIONS, IMPORTED, PROPAGATED, STATUS, STEPS, Action, Event, end_redo, stack_of
 from ..data.labels import LabelLog
 from ..data.workspace import Workspace
 from .reasons import BULK
@@ -19,7 +19,7 @@ ACTIONS = tuple(Action)
 CODE = {action: code for code, action in enumerate(ACTIONS)}
 IS_DECISION = np.array([action in STATUS for action in ACTIONS])
 IS_LABEL = np.array([STATUS.get(action) == "labelled" for action in ACTIONS])
-NOT_BY_HAND = ("table", PROPAGATED, BULK)  # inputs of labels that nobody gave one by one
+NOT_BY_HAND = ("table", PROPAGATED, BULK, IMPORTED)  # inputs of labels that nobody gave one by one
 DTYPES: dict[str, type] = {
     "at": np.float64,
     "action": np.int8,
@@ -149,7 +149,7 @@ class LogColumns:
         self._seq = np.empty(0, np.int64)
         self._labels: dict[str, int] = {}  # ids of classes
         self._annotators: dict[str, int] = {}
-        self._undone: dict[int, set[int]] = {}  # annotator → answers that a redo would bring back
+        self._undone: dict[str, set[int]] = {}  # undo stack → answers that a redo would bring back
         self._all_undone: set[int] = set()
 
     def _take(self, fresh: Sequence[Event], log: LabelLog) -> None:
@@ -178,13 +178,14 @@ class LogColumns:
             if event.action in STEPS:
                 target = state.event(str(event.target))
                 if target.action not in CLASS_ACTIONS:
-                    self._step(place, event, int(np.searchsorted(self._seq[: self._n], target.seq)))
+                    self._step(place, event, target)
             elif event.action not in CLASS_ACTIONS:
-                self._undone.pop(annotators[event.annotator], None)
+                end_redo(self._undone, event)
 
-    def _step(self, place: int, event: Event, target: int) -> None:
+    def _step(self, place: int, event: Event, answer: Event) -> None:
         """Note an undo or redo with an effect: an answer since has ended the redo, as in `LogState`."""
-        undone = self._undone.setdefault(int(self._values["annotator"][target]), set())
+        target = int(np.searchsorted(self._seq[: self._n], answer.seq))
+        undone = self._undone.setdefault(stack_of(answer), set())
         undoes = event.action == Action.UNDO
         if undoes == (target in self._all_undone) or (not undoes and target not in undone):
             return

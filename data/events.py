@@ -51,6 +51,8 @@ LATER: tuple[Status, ...] = ("skipped", "deferred")  # not answered: asked again
 STEPS = (Action.UNDO, Action.REDO)
 CLASS_ACTIONS = frozenset(action for action in Action if action.value.startswith("class_"))
 PROPAGATED = "propagated"  # the `input` of labels that were given to many items in one step
+IMPORTED = "imported"  # the `input`, and the `strategy`, of labels that a file brought
+_IMPORTS = "\0imports"  # the undo stack of what files brought, which is everybody's
 
 
 @dataclass(frozen=True)
@@ -181,8 +183,8 @@ class LogState:
             if class_id != event.label:
                 self._class_ids[event.event_id] = class_id
         self._history.setdefault(event.item_id, []).append(event.event_id)
-        self._done_by.setdefault(event.annotator, []).append(event.event_id)
-        self._undone_by[event.annotator] = []
+        self._done_by.setdefault(stack_of(event), []).append(event.event_id)
+        end_redo(self._undone_by, event)
         if event.action == Action.NOTE:
             self._note(event.item_id, event)
         else:
@@ -194,8 +196,8 @@ class LogState:
             if self.classes.step(target.event_id, undone=event.action == Action.UNDO):
                 self._name_anew()
             return
-        done = self._done_by.setdefault(target.annotator, [])
-        undone = self._undone_by.setdefault(target.annotator, [])
+        done = self._done_by.setdefault(stack_of(target), [])
+        undone = self._undone_by.setdefault(stack_of(target), [])
         source, sink = (done, undone) if event.action == Action.UNDO else (undone, done)
         if (target.event_id in self._undone) == (event.action == Action.UNDO):
             return  # undone or redone already
@@ -302,7 +304,7 @@ class LogState:
         They have `bulk` in common. Logs of earlier versions know the labels that were propagated in one step
         by their moment. Any other answer is a batch of its own.
         """
-        stack = (self._undone_by if undone else self._done_by).get(event.annotator, ())
+        stack = (self._undone_by if undone else self._done_by).get(stack_of(event), ())
         others = (self._events[event_id] for event_id in reversed(stack))
         batch = list(takewhile(lambda other: _step_of(other) == _step_of(event), others))
         return (batch if undone else batch[::-1]) or [event]
@@ -316,14 +318,29 @@ class LogState:
                 yield event
 
     def undoable(self, annotator: str) -> Event | None:
-        """The annotator's newest answer in force, or None."""
-        stack = self._done_by.get(annotator)
-        return self._events[stack[-1]] if stack else None
+        """The newest answer in force that the annotator gave or a file brought, or None."""
+        return max(self._tops(self._done_by, annotator), key=lambda event: event.seq, default=None)
 
     def redoable(self, annotator: str) -> Event | None:
-        """The answer that the annotator undid last, or None when they have answered since."""
-        stack = self._undone_by.get(annotator)
-        return self._events[stack[-1]] if stack else None
+        """What was undone last, by the annotator or of a file; None when they have answered since."""
+        return min(self._tops(self._undone_by, annotator), key=lambda event: event.seq, default=None)
+
+    def _tops(self, stacks: Mapping[str, list[str]], annotator: str) -> list[Event]:
+        return [self._events[stack[-1]] for key in (annotator, _IMPORTS) if (stack := stacks.get(key))]
+
+
+def stack_of(event: Event) -> str:
+    """Whose undo takes an answer back: its annotator's, or anybody's where one of many that a file brought."""
+    return _IMPORTS if event.input == IMPORTED and event.bulk is not None else event.annotator
+
+
+def end_redo(undone: dict[str, Any], event: Event) -> None:
+    """Forget, by stack, what a redo could bring back before this answer; a file ends the redo of everybody."""
+    if stack_of(event) == _IMPORTS:
+        undone.clear()
+        return
+    undone.pop(event.annotator, None)
+    undone.pop(_IMPORTS, None)
 
 
 def _step_of(event: Event) -> object:

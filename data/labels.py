@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -231,7 +231,7 @@ def _resolved(events: Iterable[Event], state: LogState) -> list[Event]:
         if classes.takes(event):
             resolved[event.event_id] = event
             continue
-        if event.action in STEPS and not _is_answer(event.target, state):
+        if event.action in STEPS and not _is_answer(event.target, state, resolved):
             raise InputError(f"there is no answer {event.target!r} to {event.action.value}: reload the page")
         if STATUS.get(event.action) == "labelled":
             if not event.label:
@@ -271,8 +271,11 @@ class _Trial:
         return self._table
 
 
-def _is_answer(event_id: str | None, state: LogState) -> bool:
-    return event_id is not None and state.has(event_id) and state.event(event_id).action not in STEPS
+def _is_answer(event_id: str | None, state: LogState, fresh: Mapping[str, Event]) -> bool:
+    if event_id is None:
+        return False
+    event = fresh.get(event_id) or (state.event(event_id) if state.has(event_id) else None)
+    return event is not None and event.action not in STEPS
 
 
 def _to_row(event: Event) -> tuple[Any, ...]:

@@ -90,7 +90,7 @@ def _open_csv(path: Path, delimiter: str) -> tuple[pa.Schema, Batches]:
     try:
         table = pa_csv.read_csv(
             path,
-            parse_options=pa_csv.ParseOptions(delimiter=_delimiter(path, delimiter), newlines_in_values=True),
+            parse_options=pa_csv.ParseOptions(delimiter=delimiter_of(path, delimiter), newlines_in_values=True),
             convert_options=pa_csv.ConvertOptions(strings_can_be_null=True),
         )
         names = table.column_names
@@ -103,10 +103,14 @@ def _open_csv(path: Path, delimiter: str) -> tuple[pa.Schema, Batches]:
     return table.schema, (((i + 1) / len(batches), batch) for i, batch in enumerate(batches))
 
 
-def _delimiter(path: Path, usual: str) -> str:
-    """The usual delimiter, or the semicolon or tab of a header that has none of the usual ones."""
+def delimiter_of(path: Path, usual: str) -> str:
+    """The delimiter of a file by its header, see `delimiter_in`."""
     with path.open("rb") as file:
-        header = file.readline(HEADER_BYTES).decode("utf-8", "replace")
+        return delimiter_in(file.readline(HEADER_BYTES).decode("utf-8", "replace"), usual)
+
+
+def delimiter_in(header: str, usual: str) -> str:
+    """The usual delimiter, or the semicolon or tab of a header that has none of the usual ones."""
     if usual in header:
         return usual
     return next((other for other in (";", "\t") if other in header), usual)

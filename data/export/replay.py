@@ -10,12 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..events import PROPAGATED, Action, Event, LogState
+from ..events import IMPORTED, PROPAGATED, Action, Event, LogState
 from .columns import ANSWER, EVENT_COLUMNS, EVENTS, schema_of
 
 TABLE = "table"  # the annotator, and the input, of labels that came with the table
 BULK = "bulk"  # the input, and the `query_strategy`, of labels that a selection got in one step
-DUPLICATE, IMPORTED = "duplicate", "imported"  # as `query_strategy`
+DUPLICATE = "duplicate"  # as `query_strategy`
 LONGEST_LOOK = 300_000  # ms; who looks longer has gone away
 FURTHER = tuple(f.name for f in fields(Event) if f.name not in EVENT_COLUMNS)
 EVENT_SCHEMA = schema_of(EVENTS)
@@ -82,7 +82,7 @@ def events_from(table: pa.Table) -> list[Event]:
 
 def looked(event: Event) -> bool:
     """Whether an annotator looked at the very item for this answer."""
-    return event.input not in (TABLE, PROPAGATED, BULK)
+    return event.input not in (TABLE, PROPAGATED, BULK, IMPORTED)
 
 
 def newest_by_annotator(state: LogState, item_id: str) -> dict[str, str]:
@@ -145,7 +145,7 @@ def facts_of(state: LogState, item_id: str, names: Mapping[str, str] | Pseudonym
 
 def label_source(event: Event, label: str | None) -> str:
     """How a label was given, one of `columns.SOURCES`."""
-    if event.input == TABLE:
+    if event.input in (TABLE, IMPORTED):
         return "imported"
     if event.input == PROPAGATED or event.strategy == DUPLICATE:
         return "rule"

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..campaigns import CampaignRecord
-from ..events import LogState
+from ..events import IMPORTED, LogState
 from ..workspace import Workspace
-from .replay import BULK, DUPLICATE, IMPORTED, TABLE, reason_unresolved
+from .replay import BULK, DUPLICATE, TABLE, reason_unresolved
 
 AUDIT, CAMPAIGN, OPENED, RANDOM = "audit", "campaign", "opened", "random"  # as `query_strategy`
 PURITY = "purity check"  # a random sample of a selection
