@@ -28,6 +28,7 @@ from .views.export import ExportView
 from .views.grid import GridView
 from .views.guidelines import GuidelinesView
 from .views.history import HistoryView
+from .views.imports import ImportView
 from .views.item import ItemView
 from .views.map import MapView
 from .views.metrics import MetricsView
@@ -57,6 +58,7 @@ VIEWS: dict[str, type[Any]] = {
     "classes": ClassesView,
     "guidelines": GuidelinesView,
     "export": ExportView,
+    "import": ImportView,
     "time": TimeMachineView,
 }
 ACCENT = "#1f4e79"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..data.errors import InputError
 from ..data.events import CLASS_ACTIONS, Action, Event, class_event
@@ -15,6 +17,9 @@ from ..data.tables import Progress
 from ..data.workspace import Workspace
 from .audits import Auditor
 from .taxonomy_editing import check_text
+
+if TYPE_CHECKING:
+    from .session import Commit, LabellingSession
 
 
 class Imported:
@@ -114,3 +119,29 @@ def carry_out(
     now = datetime.now(UTC)
     classes = [class_event(Action.CLASS_ADD, name, annotator, now) for name in added]
     return [e for e in workspace.change_classes([*classes, *events]) if e.action not in CLASS_ACTIONS]
+
+
+def import_into(
+    session: LabellingSession, source: Imported, shown: Plan, policy: Policy, *, add_classes: bool
+) -> Future[Commit]:
+    """Store an import in the turn of the answers, as `carry_out` does.
+
+    Returns
+    -------
+    Future
+        Fails with `InputError` also when labels were given since the plan was shown that change its conflicts or
+        its classes.
+    """
+
+    def store() -> list[Event]:
+        plan = source.plan(session.workspace)
+        if plan.conflicts != shown.conflicts or plan.new_classes != shown.new_classes:
+            raise InputError("labels or classes have changed meanwhile, so nothing was imported: look again")
+        stored = carry_out(
+            session.workspace, plan, policy, session.annotator, session.auditor, add_classes=add_classes
+        )
+        if plan.new_classes:
+            session.taxonomy_revision += 1
+        return stored
+
+    return session.in_turn_of_answers(store)

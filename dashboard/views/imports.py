@@ -1,0 +1,225 @@
+"""Import: labels that exist already, from a file; what it would change is shown before anything is written."""
+
+from __future__ import annotations
+
+import tempfile
+from html import escape
+from pathlib import Path, PurePath
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from ...data.errors import InputError
+from ...data.import_files import Choice
+from ...data.imports import SUFFIXES, Plan, Policy
+from ..imports import Imported, import_into, what_is_in_the_way
+from ..page import Page
+from ..session import Commit, LabellingSession
+from .marks import SMALL
+
+MOST_BYTES = 32 * 2**20
+MOST_SHOWN = 200  # conflicts in the table
+CHOICES: dict[str, Policy] = {
+    "Import nothing yet": "refuse",
+    "Keep the answers here": "keep",
+    "Take those of the file": "replace",
+}
+START = (
+    "A table with an identifier and a label column (CSV, TSV, JSON lines, Parquet), Label Studio's JSON, or an "
+    f"ASReview project, of {MOST_BYTES // 2**20} MB at most. Nothing is written before you have seen what changes. "
+    "Larger files, and packages of rareloop, come in with <code>rareloop import</code>."
+)
+# What the command line calls its flags, and this view its fields.
+FIELDS = {
+    "--conflicts keep": "below",
+    "--conflicts replace": "below",
+    "--add-classes": "the box below",
+    "--map": "“Call classes”",
+    "--label": "“Labels in”",
+    "--id": "“Identifiers in”",
+}
+
+
+class ImportView(pn.viewable.Viewer):
+    """A file, which of its columns count, the summary with the conflicts, and the one step that stores it."""
+
+    title = "Import"
+
+    def __init__(self, page: Page) -> None:
+        super().__init__()
+        self.page = page
+        self.session: LabellingSession = page.session
+        self._file: tuple[str, bytes] | None = None
+        self._read: tuple[Imported, Plan] | None = None
+        self._asked = 0
+        small: dict[str, Any] = {"size": "small", "margin": (6, 10)}
+        self.file = pmui.FileInput(
+            label="Choose a file",
+            accept=",".join(SUFFIXES),
+            max_file_size=MOST_BYTES,
+            variant="contained",
+            **small,
+        )
+        self.id = pmui.TextInput(label="Identifiers in", placeholder="guessed", width=140, **small)
+        self.label = pmui.TextInput(label="Labels in", placeholder="guessed", width=140, **small)
+        self.names = pmui.TextInput(
+            label="Call classes", placeholder="1=relevant,0=irrelevant", width=210, **small
+        )
+        self.what = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), styles=SMALL)
+        self.add = pmui.Checkbox(label="Add the classes that are not here", visible=False, margin=(0, 10))
+        self.policy = pmui.RadioBoxGroup(
+            label="Items in conflict", options=list(CHOICES), value=next(iter(CHOICES)), inline=True, visible=False,
+            margin=(0, 10),
+        )  # fmt: skip
+        self.commit = pmui.Button(label="Import", variant="contained", visible=False, **small)
+        self.table = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), styles=SMALL)
+        self.file.param.watch(lambda _: page.hop(self._take), "value")
+        for field in (self.id, self.label, self.names):
+            field.param.watch(lambda _: page.hop(self._look), "value")
+        for choice in (self.add, self.policy):
+            choice.param.watch(lambda _: page.hop(self._offer), "value")
+        self.commit.on_click(lambda _: self._import())
+        self._say(START)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return pmui.Column(
+            pmui.Row(self.file, self.id, self.label, self.names), self.what, self.add, self.policy, self.commit,
+            self.table, sizing_mode="stretch_both", styles={"overflow": "auto"},
+        )  # fmt: skip
+
+    # ---- looking into the file -------------------------------------------------------------------
+
+    def _take(self) -> None:
+        """Take a file that was chosen."""
+        content, name = self.file.value, PurePath(str(self.file.filename or "file")).name
+        if content is None:
+            return
+        self.file.clear()  # the same file can be chosen again once it was mended
+        if len(content) > MOST_BYTES:
+            self._file = None
+            self._refuse(f"{name} is larger than {MOST_BYTES // 2**20} MB: use `rareloop import` for it")
+            return
+        self._file = name, content
+        self._look()
+
+    def _look(self) -> None:
+        """Read the file and compare it with the labels here."""
+        if self._file is None:
+            return
+        self._asked += 1
+        asked, (name, content) = self._asked, self._file
+        self._forget()
+        self._say(f"<span role='status'>Reading {escape(name)} …</span>")
+        try:
+            choice = Choice(self.id.value.strip() or None, self.label.value.strip() or None, self._names())
+        except InputError as error:
+            self._refuse(str(error))
+            return
+
+        def work() -> tuple[Imported, Plan] | str:
+            try:
+                source = _read(name, content, self.session, choice)
+                return source, source.plan(self.session.workspace)
+            except InputError as error:
+                return str(error)
+
+        self.page.in_background(work, lambda found: self._show(found) if asked == self._asked else None)
+
+    def _names(self) -> dict[str, str]:
+        pairs = [part.partition("=") for part in self.names.value.split(",") if part.strip()]
+        if any(not old.strip() or not sign for old, sign, _ in pairs):
+            raise InputError("write what classes are called as old=new,old=new")
+        return {old.strip(): new.strip() for old, _, new in pairs}
+
+    # ---- what would change -----------------------------------------------------------------------
+
+    def _show(self, found: tuple[Imported, Plan] | str) -> None:
+        if isinstance(found, str):
+            self._refuse(found)
+            return
+        self._read, plan = found, found[1]
+        first, *others = plan.sentences()
+        lines = "".join(f"<li>{escape(line)}</li>" for line in others)
+        self._say(
+            f"<div role='status' data-testid='import-summary'><b>{escape(first)}</b>"
+            f"<ul style='margin:2px 0;padding-left:20px'>{lines}</ul></div>"
+        )
+        self.table.object = conflict_table(plan) if plan.conflicts else ""
+        self._offer()
+
+    def _offer(self) -> None:
+        """Show what is to be decided, and the button once it is."""
+        if self._read is None:
+            return
+        plan, policy = self._read[1], CHOICES[self.policy.value]
+        self.add.visible = bool(plan.new_classes)
+        self.policy.visible = bool(plan.conflicts)
+        n = plan.n_fresh + (len(plan.conflicts) if policy == "replace" else 0)
+        is_free = not what_is_in_the_way(plan, policy, add_classes=bool(self.add.value))
+        # Gone rather than disabled: a disabled button would keep the focus, and with it the keys.
+        self.commit.visible = is_free and bool(plan.n_events) and (n > 0 or not plan.conflicts)
+        self.commit.label = f"Import {n:,} label{'s' if n != 1 else ''}" if n else "Import the notes"
+
+    def _forget(self) -> None:
+        self._read = None
+        self.add.param.update(visible=False, value=False)
+        self.policy.param.update(visible=False, value=next(iter(CHOICES)))
+        self.commit.visible = False
+        self.table.object = ""
+
+    def _refuse(self, why: str) -> None:
+        self._forget()
+        for flag, field in FIELDS.items():
+            why = why.replace(flag, field)
+        self._say(f"<span role='alert' data-testid='import-refused'>{escape(why[0].upper() + why[1:])}.</span>")
+
+    def _say(self, html: str) -> None:
+        self.what.object = html
+
+    # ---- the step --------------------------------------------------------------------------------
+
+    def _import(self) -> None:
+        if self._read is None:
+            return
+        source, plan = self._read
+        self.commit.visible = False
+        future = import_into(
+            self.session, source, plan, CHOICES[self.policy.value], add_classes=bool(self.add.value)
+        )
+        self.page.deliver(future, lambda commit: self._done(commit, plan.name))
+        future.add_done_callback(lambda done: self.page.hop(self._look) if done.exception() else None)
+
+    def _done(self, commit: Commit, name: str) -> None:
+        self._file = None
+        self._forget()
+        n = len(commit.rows)
+        self._say(
+            f"<span role='status' data-testid='imported'>{n:,} item{'s' if n != 1 else ''} got what {escape(name)} "
+            "says of them. One undo takes it back.</span>"
+        )
+
+
+def _read(name: str, content: bytes, session: LabellingSession, choice: Choice) -> Imported:
+    """Read an upload through a file of the same name, in a folder of its own that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="rareloop") as folder:
+        path = Path(folder) / (name if name.isprintable() and len(name) < 200 else f"file{PurePath(name).suffix}")
+        path.write_bytes(content)
+        return Imported(path, session.workspace, choice)
+
+
+def conflict_table(plan: Plan) -> str:
+    """The items that have another answer here, as an HTML table."""
+    head = "".join(f"<th scope='col'>{name}</th>" for name in ("Item", "Here", "In the file", "Where"))
+    lines = "".join(
+        f"<tr><td>{escape(c.item_id[:100])}</td><td>{escape(c.old)}</td><td>{escape(c.new[:200])}</td>"
+        f"<td>{escape(c.place)}</td></tr>"
+        for c in plan.conflicts[:MOST_SHOWN]
+    )
+    more = len(plan.conflicts) - MOST_SHOWN
+    return (
+        "<table data-testid='conflicts' style='border-spacing:10px 3px'>"
+        f"<caption style='text-align:left'>Items that have another answer here</caption>"
+        f"<thead><tr style='text-align:left'>{head}</tr></thead><tbody>{lines}</tbody></table>"
+        + (f"<p>and {more:,} more</p>" if more > 0 else "")
+    )
