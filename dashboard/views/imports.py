@@ -27,7 +27,7 @@ CHOICES: dict[str, Policy] = {
 }
 START = (
     "A table with an identifier and a label column (CSV, TSV, JSON lines, Parquet), Label Studio's JSON, or an "
-    f"ASReview project, of {MOST_BYTES // 2**20} MB at most. Nothing is written before you have seen what changes. "
+    f"ASReview project, at most {MOST_BYTES // 2**20} MB. Nothing is written before you have seen what changes. "
     "Larger files, and packages of rareloop, come in with <code>rareloop import</code>."
 )
 # What the command line calls its flags, and this view its fields.
@@ -55,22 +55,16 @@ class ImportView(pn.viewable.Viewer):
         self._asked = 0
         small: dict[str, Any] = {"size": "small", "margin": (6, 10)}
         self.file = pmui.FileInput(
-            label="Choose a file",
-            accept=",".join(SUFFIXES),
-            max_file_size=MOST_BYTES,
-            variant="contained",
-            **small,
+            label="Choose a file", accept=",".join(SUFFIXES), max_file_size=MOST_BYTES, **small
         )
         self.id = pmui.TextInput(label="Identifiers in", placeholder="guessed", width=140, **small)
         self.label = pmui.TextInput(label="Labels in", placeholder="guessed", width=140, **small)
-        self.names = pmui.TextInput(
-            label="Call classes", placeholder="1=relevant,0=irrelevant", width=210, **small
-        )
+        self.names = pmui.TextInput(label="Call classes", placeholder="1=relevant,0=other", width=210, **small)
         self.what = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), styles=SMALL)
         self.add = pmui.Checkbox(label="Add the classes that are not here", visible=False, margin=(0, 10))
         self.policy = pmui.RadioBoxGroup(
-            label="Items in conflict", options=list(CHOICES), value=next(iter(CHOICES)), inline=True, visible=False,
-            margin=(0, 10),
+            label="Items in conflict", options=list(CHOICES), value=next(iter(CHOICES)), inline=True,
+            visible=False, margin=(0, 10),
         )  # fmt: skip
         self.commit = pmui.Button(label="Import", variant="contained", visible=False, **small)
         self.table = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), styles=SMALL)
@@ -194,9 +188,10 @@ class ImportView(pn.viewable.Viewer):
         self._file = None
         self._forget()
         n = len(commit.rows)
+        items = f"{n:,} item{'s' if n != 1 else ''}"
         self._say(
-            f"<span role='status' data-testid='imported'>{n:,} item{'s' if n != 1 else ''} got what {escape(name)} "
-            "says of them. One undo takes it back.</span>"
+            f"<span role='status' data-testid='imported'>{items} got what {escape(name)} says of them. "
+            "One undo takes it back.</span>"
         )
 
 

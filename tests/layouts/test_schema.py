@@ -17,6 +17,7 @@ VIEWS = {
     "classes",
     "distributions",
     "export",
+    "import",
     "grid",
     "guidelines",
     "history",
