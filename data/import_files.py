@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import re
@@ -94,7 +95,7 @@ def _csv_rows(path: Path, usual: str, tell: Progress) -> Iterator[Row]:
     """Rows of texts; the header is row 1, as spreadsheets count."""
     csv.field_size_limit(MOST_CELL)
     size = max(path.stat().st_size, 1)
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with path.open("rb") as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter_of(path, usual), strict=True)
         try:
             header = next(reader, [])
@@ -107,7 +108,7 @@ def _csv_rows(path: Path, usual: str, tell: Progress) -> Iterator[Row]:
                         f"{path.name} row {number} has {len(cells)} cells, the header has {len(header)}: mend it"
                     )
                 if not number % 10_000:
-                    tell(min(file.buffer.tell() / size, 1.0), "reading the file")
+                    tell(min(raw.tell() / size, 1.0), "reading the file")
                 yield f"row {number}", dict(zip(header, cells, strict=True))
         except csv.Error as error:
             raise InputError(f"{path.name} line {reader.line_num} is damaged ({error}): mend it") from error
@@ -167,8 +168,8 @@ def columns_of(name: str, columns: Iterable[str], id_name: str | None, choice: C
     label = choice.label or next((each for each in LABELS if each in there), None)
     ids = (choice.id, id_name, "item_id", "record_id" if label in ASREVIEW_LABELS else None)
     item_id = next((each for each in ids if each is not None and each in there), None)
-    for flag, found, what in (("--id", item_id, "the identifiers"), ("--label", label, "the labels")):
-        if found is None:
+    for flag, column, what in (("--id", item_id, "the identifiers"), ("--label", label, "the labels")):
+        if column is None:
             raise InputError(f"which column of {name} has {what}? name it with {flag}: there are {listed}")
     found = {"id": str(item_id), "label": str(label)}
     for key in OURS:

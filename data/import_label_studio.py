@@ -55,7 +55,7 @@ def read_json_file(path: Path, id_name: str | None, choice: Choice, tell: Progre
     pairs = list(zip(places, tasks, strict=True))
     if isinstance(tasks[0].get("data"), dict):
         return _settled(
-            path.name, "Label Studio", pairs, lambda *pair: _answers(path.name, *pair, id_name, choice)
+            path.name, "Label Studio", pairs, lambda place, task: _answers(path.name, place, task, id_name, choice)
         )
     if "annotation_id" in tasks[0]:
         if id_name == "id" and choice.id is None:
