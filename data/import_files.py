@@ -222,12 +222,12 @@ def given_of(
         raise InputError(f"{where} has a label but nothing in '{columns['id']}': mend it, or name another --id")
     more = {key: row.get(columns[key]) for key in OURS if key in columns}
     return Given(
-        checked(where, "identifier", item_id),
+        checked(where, "an identifier", item_id),
         label,
         place,
         annotator_of(where, more.get("annotator")),
         moment_of(where, more.get("given_at")),
-        checked(where, "note", (text_of(more.get("note")) or "").strip()) or None,
+        checked(where, "a note", (text_of(more.get("note")) or "").strip()) or None,
     )
 
 
@@ -255,13 +255,15 @@ def label_of(where: str, value: Any, column: str, choice: Choice) -> str | None:
     if column in ASREVIEW_LABELS:
         text = re.sub(r"^(-?\d+)\.0*$", r"\1", text)
         text = "" if text == "-1" else text
-    return checked(where, "label", choice.names.get(text, text)) or None
+    return checked(where, "a label", choice.names.get(text, text)) or None
 
 
 def checked(where: str, what: str, text: str) -> str:
-    """The text, where it is not too long; raises InputError."""
+    """The text, where it is not too long and can be stored; raises InputError."""
     if len(text) > MOST_TEXT:
         raise InputError(f"{where} has {what} of more than {MOST_TEXT:,} characters: is this the right column?")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise InputError(f"{where} has {what} with half a character (a surrogate): mend it")
     return text
 
 
@@ -287,6 +289,8 @@ def moment_of(where: str, value: Any) -> datetime | None:
             raise InputError(f"{where} has the time '{value[:40]}': write it as 2026-03-04T05:06:07Z") from None
     if value is None or value != value:
         return None
+    if hasattr(value, "to_pydatetime"):  # of pandas, with nanoseconds
+        value = value.to_pydatetime(warn=False)
     if not isinstance(value, datetime):
         raise InputError(f"{where} has a time that is {type(value).__name__}: write it as 2026-03-04T05:06:07Z")
     try:

@@ -100,7 +100,7 @@ def _answers(name: str, place: str, task: Mapping[str, Any], id_name: str | None
         answers.append(
             _Answer(
                 Given(
-                    checked(where, "identifier", item_id),
+                    checked(where, "an identifier", item_id),
                     label,
                     place,
                     annotator_of(where, annotation.get("completed_by")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def _check_event(name: str, event: Event) -> None:
         raise CheckError(f"event {event.seq} does not say who made it, or when")
     if STATUS.get(event.action) == "labelled" and not event.label:
         raise CheckError(f"event {event.seq} is a label without a class")
-    for what, text in (("identifier", event.item_id), ("label", event.label), ("note", event.note)):
+    for what, text in (("an identifier", event.item_id), ("a label", event.label), ("a note", event.note)):
         if event.action not in CLASS_ACTIONS:
             checked(where, what, text or "")
 
@@ -103,9 +103,9 @@ def plan_package(workspace: Workspace, folder: Path, events: Sequence[Event], ch
         if twin is not None:
             twins[event.event_id] = twin
         elif own is not None and own.action in STEPS:
-            target = twins.get(str(own.target), str(own.target))
-            if target in fresh or _is_answer(target, state):
-                fresh[own.event_id] = replace(own, target=target)
+            target = _target(twins.get(str(own.target), str(own.target)), fresh, state)
+            if target is not None and target.item_id == own.item_id:
+                fresh[own.event_id] = replace(own, target=target.event_id)
         elif own is not None:
             fresh[own.event_id] = own
     if len(fresh) > MOST_LABELS:
@@ -158,8 +158,10 @@ def _twin(event: Event, state: LogState) -> str | None:
     return next((e.event_id for e in ours if state.class_of(e) == event.label), None)
 
 
-def _is_answer(event_id: str, state: LogState) -> bool:
-    return state.has(event_id) and state.event(event_id).action not in (*STEPS, *CLASS_ACTIONS)
+def _target(event_id: str, fresh: Mapping[str, Event], state: LogState) -> Event | None:
+    """The answer that a step is about, here or in the package; None where there is none."""
+    event = fresh.get(event_id) or (state.event(event_id) if state.has(event_id) else None)
+    return None if event is None or event.action in (*STEPS, *CLASS_ACTIONS) else event
 
 
 def _outcome(state: LogState, fresh: Sequence[Event], items: Sequence[str]) -> tuple[int, tuple[Conflict, ...]]:

@@ -23,7 +23,7 @@ Policy = Literal["refuse", "keep", "replace"]
 POLICIES: tuple[Policy, ...] = ("refuse", "keep", "replace")
 SUFFIXES = (*CSV, *JSON_LINES, *PARQUET, ".json", ".asreview")
 SHOWN = 20  # conflicts in a summary
-NAMED = 5  # unknown identifiers in a summary
+NAMED = 5  # identifiers, and classes, in a summary
 
 
 @dataclass(frozen=True)
@@ -108,21 +108,23 @@ class Plan:
 
     def sentences(self) -> Iterator[str]:
         """The summary in lines for people, without the conflicts one by one."""
-        empty = f", {self.n_empty:,} without a label" if self.n_empty else ""
-        yield f"{self.name} ({self.form}): {self.n_rows:,} rows{empty}"
-        yield f"{len(self.matching):,} match items of this table"
+        yield f"{self.name} ({self.form})"
+        yield f"rows: {self.n_rows:,}" + (f", without a label: {self.n_empty:,}" if self.n_empty else "")
+        yield f"items of this table: {len(self.matching):,}"
         if self.unknown:
-            first, more = ", ".join(self.unknown[:NAMED]), ", …" if len(self.unknown) > NAMED else ""
-            yield f"{len(self.unknown):,} have ids that are not in this table: {first}{more}"
+            yield f"ids that are not in this table: {len(self.unknown):,} ({_first(self.unknown)})"
         if self.disputed:
-            first = ", ".join(f"{i} ({' or '.join(labels)})" for i, labels in list(self.disputed.items())[:NAMED])
-            more = ", …" if len(self.disputed) > NAMED else ""
-            yield f"{len(self.disputed):,} are left out, as their annotators differ: {first}{more}"
+            named = [f"{item_id}: {' or '.join(labels)}" for item_id, labels in self.disputed.items()]
+            yield f"left out, as the annotators differ: {len(self.disputed):,} ({_first(named)})"
         if self.new_classes:
-            named = ", ".join(f"'{name}' ({n:,})" for name, n in self.new_classes.items())
-            yield f"{len(self.new_classes):,} classes are not here: {named}"
-        yield f"{self.n_fresh:,} items get a label, {self.n_same:,} have it already"
-        yield f"{len(self.conflicts):,} conflicts (the item has another answer here)"
+            named = [f"'{name}': {n:,}" for name, n in self.new_classes.items()]
+            yield f"classes that are not here: {len(self.new_classes):,} ({_first(named)})"
+        yield f"items that get a label: {self.n_fresh:,}, that have it already: {self.n_same:,}"
+        yield f"conflicts (another answer here): {len(self.conflicts):,}"
+
+
+def _first(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:NAMED]) + (", …" if len(texts) > NAMED else "")
 
 
 @dataclass(frozen=True)

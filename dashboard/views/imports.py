@@ -55,19 +55,22 @@ class ImportView(pn.viewable.Viewer):
         self._asked = 0
         small: dict[str, Any] = {"size": "small", "margin": (6, 10)}
         self.file = pmui.FileInput(
-            label="Choose a file", accept=",".join(SUFFIXES), max_file_size=MOST_BYTES, **small
-        )
+            label="Choose a file", uploaded_label="Choose another file", accept=",".join(SUFFIXES),
+            max_file_size=2 * MOST_BYTES, **small
+        )  # fmt: skip
         self.id = pmui.TextInput(label="Identifiers in", placeholder="guessed", width=140, **small)
         self.label = pmui.TextInput(label="Labels in", placeholder="guessed", width=140, **small)
         self.names = pmui.TextInput(label="Call classes", placeholder="1=relevant,0=other", width=210, **small)
         self.what = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), styles=SMALL)
-        self.add = pmui.Checkbox(label="Add the classes that are not here", visible=False, margin=(0, 10))
+        self.add = pmui.Checkbox(
+            label="Add the classes that are not here", visible=False, size="small", margin=(0, 10)
+        )
         self.policy = pmui.RadioBoxGroup(
-            label="Items in conflict", options=list(CHOICES), value=next(iter(CHOICES)), inline=True,
-            visible=False, margin=(0, 10),
+            label="Items in conflict", options=list(CHOICES), value=next(iter(CHOICES)), visible=False,
+            size="small", margin=(0, 10),
         )  # fmt: skip
         self.commit = pmui.Button(label="Import", variant="contained", visible=False, **small)
-        self.table = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), styles=SMALL)
+        self.table = pn.pane.HTML("", margin=(2, 10), max_width=420, styles=SMALL)
         self.file.param.watch(lambda _: page.hop(self._take), "value")
         for field in (self.id, self.label, self.names):
             field.param.watch(lambda _: page.hop(self._look), "value")
@@ -77,9 +80,11 @@ class ImportView(pn.viewable.Viewer):
         self._say(START)
 
     def __panel__(self) -> pn.viewable.Viewable:
+        side = pmui.Column(self.what, self.policy, self.add, self.commit, sizing_mode="stretch_width")
         return pmui.Column(
-            pmui.Row(self.file, self.id, self.label, self.names), self.what, self.add, self.policy, self.commit,
-            self.table, sizing_mode="stretch_both", styles={"overflow": "auto"},
+            pmui.Row(self.file, self.id, self.label, self.names),
+            pmui.Row(side, self.table, sizing_mode="stretch_width"),
+            sizing_mode="stretch_both", styles={"overflow": "auto"},
         )  # fmt: skip
 
     # ---- looking into the file -------------------------------------------------------------------
@@ -137,7 +142,7 @@ class ImportView(pn.viewable.Viewer):
         lines = "".join(f"<li>{escape(line)}</li>" for line in others)
         self._say(
             f"<div role='status' data-testid='import-summary'><b>{escape(first)}</b>"
-            f"<ul style='margin:2px 0;padding-left:20px'>{lines}</ul></div>"
+            f"<ul style='margin:2px 0;padding-left:18px;line-height:1.35'>{lines}</ul></div>"
         )
         self.table.object = conflict_table(plan) if plan.conflicts else ""
         self._offer()

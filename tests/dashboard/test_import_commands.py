@@ -69,8 +69,8 @@ def file(tmp_path):
 def test_labels_are_brought_in_and_a_second_time_there_is_nothing_new(folder, file, capsys):
     code, out, _ = run(capsys, "import", folder, file)
     assert code == 0
-    assert "2 items get a label, 1 have it already" in out
-    assert "1 have ids that are not in this table: x1" in out
+    assert "items that get a label: 2, that have it already: 1" in out
+    assert "ids that are not in this table: 1 (x1)" in out
     assert labels(folder) == {"o1": "star", "o2": "quasar", "o3": "quasar", "o4": "star"}
     code, out, _ = run(capsys, "import", folder, file)
     assert code == 0 and "nothing new" in out

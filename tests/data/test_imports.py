@@ -428,3 +428,16 @@ def fuzzed(tmp_path_factory):
     one = survey(tmp_path_factory.mktemp("fuzzed"))
     yield one
     one.close()
+
+
+def test_texts_that_cannot_be_stored_are_refused(workspace, tmp_path):
+    with pytest.raises(InputError, match="half a character"):
+        planned(workspace, written(tmp_path, "l.jsonl", '{"object": "o\\ud800", "label": "rare"}\n'))
+
+
+def test_times_with_nanoseconds_are_taken(workspace, tmp_path):
+    moment = pd.Timestamp("2026-03-04T05:06:07.123456789", tz="Europe/Paris")
+    path = tmp_path / "l.parquet"
+    pd.DataFrame({"object": ["o1"], "label": ["rare"], "labelled_at": [moment.as_unit("ns")]}).to_parquet(path)
+    (given,) = read_file(path, workspace, Choice()).labels
+    assert given.given_at == datetime(2026, 3, 4, 4, 6, 7, 123456, tzinfo=UTC)
