@@ -53,7 +53,7 @@ NAMES = {
     AUDIT: "Sealed audit",
     CAMPAIGN: "Audit campaign",
     OPENED: "Opened by you",
-    "imported": "Labels to start from",
+    "imported": "Labels that existed before",
     DUPLICATE: "Like their twins",
     BULK: "Labelled at once",
     PURITY: "Purity check",

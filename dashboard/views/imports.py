@@ -13,6 +13,7 @@ import panel_material_ui as pmui
 from ...data.errors import InputError
 from ...data.import_files import Choice
 from ...data.imports import SUFFIXES, Plan, Policy
+from ..bulk import MOST
 from ..imports import Imported, import_into, what_is_in_the_way
 from ..page import Page
 from ..session import Commit, LabellingSession
@@ -119,9 +120,12 @@ class ImportView(pn.viewable.Viewer):
         def work() -> tuple[Imported, Plan] | str:
             try:
                 source = _read(name, content, self.session, choice)
-                return source, source.plan(self.session.workspace)
+                plan = source.plan(self.session.workspace)
             except InputError as error:
                 return str(error)
+            if plan.n_events > MOST:
+                return f"{name} would bring more than {MOST:,} answers at once: use `rareloop import` for it"
+            return source, plan
 
         self.page.in_background(work, lambda found: self._show(found) if asked == self._asked else None)
 

@@ -41,7 +41,8 @@ ANSWER = (
            "the label came from a table or a step over many items, and nobody looked at this one.",
            STATUSES, required=True),
     Column("label_source", TEXT, "How the label was given; accepted_suggestion: the model's suggestion was shown "
-           "and taken; bulk: with many others in one step; rule: from items with equal features.",
+           "and taken; bulk: with many others in one step; imported: with the table or by a file; "
+           "rule: from items with equal features.",
            SOURCES, required=True),
     Column("annotator", TEXT, "Who gave the answer in force: a pseudonym, unless names are included; 'table' for "
            "labels that came with the table.", required=True),
