@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from .. import __version__
 from ..data.errors import InputError
-from ..data.export.formats import export_labels
+from ..data.export.formats import FORMATS, export_labels
 from ..data.roles import Roles, guess_roles
 from ..data.workspace import Workspace, workspace_folder
 from ..layouts.schema import LayoutError
@@ -224,10 +224,10 @@ def _add_export(commands: Any) -> None:
         type=Path,
         required=True,
         metavar="FILE|DIR",
-        help="ends in .csv, .parquet or .jsonl, or a new folder",
+        help="ends in .csv, .parquet, .jsonl, .fits, .vot or .json (Label Studio), or a new folder",
     )
     parser.add_argument(
-        "--format", choices=["csv", "parquet", "jsonl", "package"], help="by default what the name ends in"
+        "--format", choices=[*dict.fromkeys(FORMATS.values()), "package"], help="by default what the name ends in"
     )
     add_package_flags(parser)
     parser.set_defaults(run=export)

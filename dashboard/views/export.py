@@ -18,7 +18,10 @@ from ..session import LabellingSession
 
 ROUTE = "export-file"
 FOLDER = "exports"
-FORMATS = {"CSV": "csv", "Parquet": "parquet", "JSON lines": "jsonl"}
+FORMATS = {
+    "CSV": ".csv", "Parquet": ".parquet", "JSON lines": ".jsonl", "FITS": ".fits", "VOTable": ".vot",
+    "Label Studio": ".json",
+}  # fmt: skip
 CHUNK = 2**20
 
 
@@ -46,16 +49,16 @@ class ExportView(pn.viewable.Viewer):
         return pmui.Column(pmui.Row(self.format, self.button, self.bar), self.note, sizing_mode="stretch_both")
 
     def _export(self) -> None:
-        kind = FORMATS[self.format.value]
+        suffix = FORMATS[self.format.value]
         workspace = self.session.workspace
-        target = workspace.folder / FOLDER / f"{workspace.name}-labels.{kind}"
+        target = workspace.folder / FOLDER / f"{workspace.name}-labels{suffix}"
         self.button.disabled = True
         self.bar.param.update(visible=True, value=0)
 
         def work() -> tuple[Path | None, int, str]:
             try:
                 target.parent.mkdir(exist_ok=True)
-                return target, export_labels(workspace, target, kind, progress=self._show), ""
+                return target, export_labels(workspace, target, progress=self._show), ""
             except (OSError, ValueError) as error:
                 return None, 0, str(error)
 

@@ -1,14 +1,13 @@
-"""Labels as one file: CSV, Parquet or JSON lines, one row for each labelled item."""
+"""Labels as one file of several formats, one row for each labelled item."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial as bound
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -21,12 +20,25 @@ from ..errors import InputError
 from ..labels import LogState
 from ..tables import Progress
 from ..workspace import Workspace
+from .cells import flat, json_text
+from .columns import portable
+from .fits import write_fits
+from .labelstudio import write_tasks
+from .replay import Pseudonyms
+from .votable import write_votable
 
-Format = Literal["csv", "parquet", "jsonl"]
-FORMATS: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
+Format = Literal["csv", "parquet", "jsonl", "fits", "votable", "labelstudio"]
+FORMATS: dict[str, Format] = {
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".jsonl": "jsonl",
+    ".fits": "fits",
+    ".vot": "votable",
+    ".votable": "votable",
+    ".json": "labelstudio",
+}
 BLOCK_ROWS = 20_000
 FORMULA = r"^[=+\-@\t\r]"
-BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
 
 OURS = pa.schema(
     [
@@ -39,6 +51,9 @@ OURS = pa.schema(
         ("query_round", pa.int64()),
         ("query_strategy", pa.string()),
         ("selection_probability", pa.float64()),
+        ("suggested_label", pa.string()),
+        ("suggested_confidence", pa.float64()),
+        ("suggestion_shown", pa.bool_()),
         ("n_events", pa.int64()),
         ("note", pa.string()),
     ]
@@ -59,7 +74,7 @@ def export_labels(
     target
         The file to write; it is renamed into place when it is whole.
     fmt
-        ``csv``, ``parquet`` or ``jsonl``; by default what the name ends in.
+        One of `FORMATS`; by default what the name ends in.
 
     Returns
     -------
@@ -77,7 +92,12 @@ def export_labels(
     if not len(rows):
         raise InputError(f"{workspace.folder.name} has no labels yet: there is nothing to export")
     tell = progress or (lambda share, text: None)
-    _write(target, kind, _blocks(workspace, rows, state, tell))
+    blocks = _blocks(workspace, rows, state, tell)
+    if kind == "labelstudio":
+        names = Pseudonyms(workspace.log.events(), named=False).names
+        _write(target, bound(write_tasks, own=frozenset(OURS.names), names=names), blocks)
+    else:
+        _write(target, _WRITERS[kind], blocks)
     return len(rows)
 
 
@@ -98,27 +118,29 @@ def export_blocks(blocks: Iterable[pa.Table], target: Path, fmt: Format | str | 
         When the format is not known, or the file cannot be written.
     """
     kind = _kind_of(target, fmt)
+    if kind not in _WRITERS:
+        raise InputError(
+            f"{target.name} would be tasks of Label Studio, and these are none: choose another format"
+        )
     safe = (_harmless(_portable(block)) if kind == "csv" else _portable(block) for block in blocks)
-    _write(target, kind, safe)
+    _write(target, _WRITERS[kind], safe)
 
 
 def _kind_of(target: Path, fmt: Format | str | None) -> Format:
     kind = fmt or FORMATS.get(target.suffix.lower())
     known = next((one for one in FORMATS.values() if one == kind), None)
     if known is None:
-        raise InputError(
-            f"{target.name} ends in no known format: name it .csv, .parquet or .jsonl, or use --format"
-        )
+        raise InputError(f"{target.name} ends in no known format: name it {', '.join(FORMATS)}, or use --format")
     if not target.parent.is_dir():
         raise InputError(f"there is no folder {target.parent}: make it first")
     return known
 
 
-def _write(target: Path, kind: Format, blocks: Iterator[pa.Table]) -> None:
+def _write(target: Path, writer: Writer, blocks: Iterator[pa.Table]) -> None:
     """Write a file whole or not at all."""
     partial = target.with_name(target.name + ".partial")
     try:
-        _WRITERS[kind](partial, blocks)
+        writer(partial, blocks)
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(target)
@@ -128,6 +150,7 @@ def _write(target: Path, kind: Format, blocks: Iterator[pa.Table]) -> None:
         ) from error
     except pa.ArrowException as error:
         reason = " ".join(str(error).split())[:200]
+        kind = target.suffix[1:].upper() or "such a file"
         raise InputError(f"the rows cannot be written as {kind} ({reason}): choose another format") from error
     finally:
         with contextlib.suppress(OSError):
@@ -140,7 +163,7 @@ def _harmless(block: pa.Table) -> pa.Table:
         pc.if_else(pc.match_substring_regex(c, FORMULA), pc.binary_join_element_wise("'", c, ""), c)
         if pa.types.is_string(c.type)
         else c
-        for c in _flat(block).columns
+        for c in flat(block).columns
     ]
     return pa.table(columns, names=block.column_names)
 
@@ -172,6 +195,9 @@ def _block(workspace: Workspace, rows: NDArray[np.int64], state: LogState) -> pa
         "query_round": [event.round for event in events],
         "query_strategy": [event.strategy for event in events],
         "selection_probability": [event.probability for event in events],
+        "suggested_label": [event.suggested and state.classes.now(event.suggested) for event in events],
+        "suggested_confidence": [event.suggested_probability for event in events],
+        "suggestion_shown": [event.suggestion_shown for event in events],
         "n_events": [state.n_events_of(item_id) for item_id in item_ids],
         "note": [state.notes.get(item_id) for item_id in item_ids],
     }
@@ -179,7 +205,7 @@ def _block(workspace: Workspace, rows: NDArray[np.int64], state: LogState) -> pa
     source = workspace.table.take(rows)
     source = _portable(source.rename_columns(_source_names(source.column_names)))
     columns = [known.column(0), *source.columns, *known.columns[1:]]
-    return pa.table(columns, names=[OURS.names[0], *source.column_names, *OURS.names[1:]])
+    return pa.table(columns, schema=pa.schema([OURS.field(0), *source.schema, *list(OURS)[1:]]))
 
 
 def _source_names(names: list[str]) -> list[str]:
@@ -196,8 +222,8 @@ def _source_names(names: list[str]) -> list[str]:
 
 
 def _portable(table: pa.Table) -> pa.Table:
-    """Strings in the type that every reader knows."""
-    fields = [pa.field(f.name, pa.string()) if pa.types.is_large_string(f.type) else f for f in table.schema]
+    """Every column in the type that every reader knows; what is known of it, as its unit, stays."""
+    fields = [pa.field(f.name, portable(f.type), metadata=f.metadata) for f in table.schema]
     return table.cast(pa.schema(fields))
 
 
@@ -213,50 +239,21 @@ def _write_csv(path: Path, blocks: Iterator[pa.Table]) -> None:
     with path.open("wb") as sink:
         for number, block in enumerate(blocks):
             options = pa_csv.WriteOptions(include_header=number == 0)
-            pa_csv.write_csv(_flat(block), sink, options)
+            pa_csv.write_csv(flat(block), sink, options)
 
 
 def _write_jsonl(path: Path, blocks: Iterator[pa.Table]) -> None:
     with path.open("w", encoding="utf-8") as sink:
         for block in blocks:
             for row in block.to_pylist():
-                sink.write(_json(row) + "\n")
+                sink.write(json_text(row) + "\n")
 
 
-def _json(value: Any) -> str:
-    """Strict JSON: numbers that it does not have (not a number, infinite) are null."""
-    try:
-        return json.dumps(value, default=_jsonable, ensure_ascii=False, allow_nan=False)
-    except ValueError:
-        return json.dumps(_finite(value), default=_jsonable, ensure_ascii=False, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _flat(block: pa.Table) -> pa.Table:
-    """Lists and structures as JSON texts, bytes as hexadecimal, which a CSV cell can hold."""
-    columns = {}
-    for name in block.column_names:
-        column = block.column(name)
-        if pa.types.is_nested(column.type):
-            texts = [None if v is None else _json(v) for v in column.to_pylist()]
-            column = pa.array(texts, pa.string())
-        elif any(test(column.type) for test in BINARY):
-            column = pa.array([None if v is None else v.hex() for v in column.to_pylist()], pa.string())
-        columns[name] = column
-    return pa.table(columns)
-
-
-def _jsonable(value: Any) -> Any:
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
-_WRITERS = {"csv": _write_csv, "parquet": _write_parquet, "jsonl": _write_jsonl}
+Writer = Callable[[Path, Iterator[pa.Table]], None]
+_WRITERS: dict[Format, Writer] = {
+    "csv": _write_csv,
+    "parquet": _write_parquet,
+    "jsonl": _write_jsonl,
+    "fits": write_fits,
+    "votable": write_votable,
+}
