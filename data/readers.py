@@ -11,12 +11,13 @@ import pyarrow.csv as pa_csv
 import pyarrow.ipc as pa_ipc
 import pyarrow.parquet as pq
 
+from .astronomy import FITS, UNIT, VOTABLE, open_fits, open_votable
 from .errors import InputError
 
 CSV = {".csv": ",", ".tsv": "\t"}
 PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather", ".ipc")
-SUFFIXES = (*CSV, *PARQUET, *ARROW)
+SUFFIXES = (*CSV, *PARQUET, *ARROW, *FITS, *VOTABLE)
 BATCH_ROWS = 65_536
 BATCH_BYTES = 2**26
 HEADER_BYTES = 2**16
@@ -48,9 +49,15 @@ def open_source(path: Path) -> Source:
         schema, batches = _open_parquet(path)
     elif suffix in ARROW:
         schema, batches = _open_arrow(path)
+    elif suffix in FITS:
+        schema, batches = open_fits(path)
+    elif suffix in VOTABLE:
+        schema, batches = open_votable(path)
     else:
         schema, batches = _open_csv(path, CSV[suffix])
-    plain = pa.schema([pa.field(f.name, _plain_type(f.type), f.nullable) for f in schema])
+    plain = pa.schema([_plain_field(f) for f in schema])
+    if suffix in (*FITS, *VOTABLE):
+        plain = plain.with_metadata(schema.metadata)  # which says which table of the file it is
     return Source(plain, _regrouped((share, _plain(batch, plain)) for share, batch in batches))
 
 
@@ -114,6 +121,12 @@ def delimiter_in(header: str, usual: str) -> str:
     if usual in header:
         return usual
     return next((other for other in (";", "\t") if other in header), usual)
+
+
+def _plain_field(field: pa.Field) -> pa.Field:
+    """A field without what others have written beside it, but with its unit."""
+    unit = (field.metadata or {}).get(UNIT)
+    return pa.field(field.name, _plain_type(field.type), field.nullable, None if unit is None else {UNIT: unit})
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc as pa_ipc
 from numpy.typing import NDArray
 
+from .astronomy import NOTE
 from .errors import InputError
 from .readers import SUFFIXES, Source, open_source
 
@@ -102,6 +103,12 @@ class Table:
         """The Arrow schema."""
         return self._table.schema
 
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of the file that it was read from, as which one of its tables this is."""
+        said = (self.schema.metadata or {}).get(NOTE)
+        return [] if said is None else [said.decode()]
+
     def column(self, name: str) -> pa.ChunkedArray:
         """One whole column, still on disk; raises InputError when there is none of that name."""
         return self._table.column(self._place(name))
@@ -183,7 +190,7 @@ def import_table(source: Path, cache: Path, progress: Progress | None = None) ->
     Parameters
     ----------
     source
-        A CSV, TSV, Parquet or Arrow/Feather file.
+        A CSV, TSV, Parquet, Arrow/Feather, FITS or VOTable file.
     cache
         The file to write; it is renamed into place when it is whole.
 

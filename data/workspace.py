@@ -109,6 +109,7 @@ class Workspace:
                 "roles": roles.to_dict(),
             },
         )
+        workspace.notes += table.notes
         workspace.save()
         tell(1.0, "ready")
         return workspace

@@ -12,9 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc as pa_ipc
 
+from ..astronomy import UNIT
 from .cells import hex_texts, is_binary, json_texts
-
-UNIT = b"unit"  # in the metadata of an Arrow field: the unit of a column that came from FITS or VOTable
 
 
 @dataclass
