@@ -25,6 +25,7 @@ from .safety import (
     files_of,
     is_inside,
     open_parquet,
+    plain_type,
     read_front_matter,
     read_json,
     read_table,
@@ -118,7 +119,7 @@ class PackageChecks:
             raise CheckError("there is no split file: a package has labels")
         schema = open_parquet(self.folder, next(iter(self.splits.values()))).schema_arrow
         columns = self.provenance["source"]["columns"]
-        return [SourceColumn(c["name"], c["original"], _plain(schema.field(c["name"]).type)) for c in columns]
+        return [SourceColumn(c["name"], c["original"], plain_type(schema.field(c["name"]).type)) for c in columns]
 
     @cached_property
     def classes(self) -> list[str]:
@@ -188,7 +189,7 @@ class PackageChecks:
         n_rows = 0
         for path, schema in expected.items():
             file = open_parquet(self.folder, path)
-            actual = pa.schema([pa.field(f.name, _plain(f.type)) for f in file.schema_arrow])
+            actual = pa.schema([pa.field(f.name, plain_type(f.type)) for f in file.schema_arrow])
             if not actual.equals(schema):
                 raise CheckError(f"{path} {_schema_difference(actual, schema)}")
             raw = file.metadata.schema.to_arrow_schema()
@@ -391,11 +392,6 @@ class PackageChecks:
         checks = {1: self.files, 2: self.schemas, 3: self.apart, 4: self.vocabulary, 5: self.replay,
                   6: self.probabilities, 10: self.licence}  # fmt: skip
         return [result_of(number, check) for number, check in checks.items()]
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type of a column that is read as a dictionary."""
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _schema_difference(actual: pa.Schema, expected: pa.Schema) -> str:

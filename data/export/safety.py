@@ -17,11 +17,13 @@ import yaml
 MAGIC = b"PAR1"
 MOST_TEXT = 2**26  # bytes of a text file
 MOST_GROUP = 2**30  # bytes of a row group in memory
+MOST_TABLE = 2**32  # bytes of what is read of a file at once
 MOST_ROWS = 2**20  # of a row group
 MOST_FILE_ROWS = 2**31
 MOST_COLUMNS = 20_000
 MOST_FILES = 10_000
 MOST_FOOTER = 2**26
+WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 4}
 TEXTS = (
     "README.md", "croissant.json", "datapackage.json", "LICENSE", "CITATION.cff", "GUIDELINES.md", "CHANGELOG.md",
     "taxonomy.json", "provenance.json", "SHA256SUMS",
@@ -80,11 +82,16 @@ def _walk(folder: Path) -> Iterator[Path]:
             yield path
 
 
+def _is_linked(folder: Path, name: str) -> bool:
+    """Whether a file of a package, or a folder on the way to it, is a link."""
+    return any((folder / piece).is_symlink() for piece in (name, *PurePosixPath(name).parents[:-1]))
+
+
 def read_text(folder: Path, name: str) -> str:
     """A text of a package; raises UnsafeError when it is too large, no text, or not there."""
     path = folder / name
     try:
-        if path.is_symlink() or path.stat().st_size > MOST_TEXT:
+        if _is_linked(folder, name) or path.stat().st_size > MOST_TEXT:
             raise UnsafeError(f"{name} is a link or larger than {MOST_TEXT // 2**20} MB")
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -143,6 +150,8 @@ def open_parquet(folder: Path, name: str) -> pq.ParquetFile:
     """
     path = folder / name
     try:
+        if _is_linked(folder, name):
+            raise UnsafeError(f"{name} is a link")
         _check_footer(path, name)
         metadata = pq.read_metadata(path, memory_map=True)
         if metadata.num_columns > MOST_COLUMNS or metadata.num_rows > MOST_FILE_ROWS:
@@ -154,8 +163,10 @@ def open_parquet(folder: Path, name: str) -> pq.ParquetFile:
                     f"{name} tells of a block of {group.num_rows:,} rows and {group.total_byte_size:,} bytes, "
                     "which is more than any package has"
                 )
-        schema = metadata.schema.to_arrow_schema()
-        texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_binary(f.type)]
+            if _bytes_read(group) > MOST_GROUP:
+                raise UnsafeError(f"{name} grows to more than {MOST_GROUP // 2**30} GB when it is read")
+        leaves = [metadata.schema.column(place) for place in range(metadata.num_columns)]
+        texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
         return pq.ParquetFile(path, read_dictionary=texts, memory_map=True)
     except (OSError, pa.ArrowException) as error:
         raise UnsafeError(
@@ -163,9 +174,13 @@ def open_parquet(folder: Path, name: str) -> pq.ParquetFile:
         ) from error
 
 
+def _bytes_read(group: pq.RowGroupMetaData) -> int:
+    """Bytes of a row group in memory, with texts as dictionaries: a constant column is tiny in the file alone."""
+    columns = (group.column(place) for place in range(group.num_columns))
+    return sum(column.num_values * WIDTHS.get(column.physical_type, 16) for column in columns)
+
+
 def _check_footer(path: Path, name: str) -> None:
-    if path.is_symlink():
-        raise UnsafeError(f"{name} is a link")
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(4)
@@ -187,23 +202,52 @@ def row_groups(file: pq.ParquetFile, name: str, columns: list[str] | None = None
 
 def _expanded(block: pa.Table, name: str) -> pa.Table:
     """A block with its dictionaries written out, after counting the bytes that this takes."""
-    total, columns = 0, []
+    total = 0
     for column in block.columns:
-        if pa.types.is_dictionary(column.type):
-            for chunk in column.chunks:
-                lengths = pc.binary_length(chunk.dictionary)
-                total += pc.sum(pc.take(lengths, chunk.indices)).as_py() or 0
-            if total > MOST_GROUP:
-                raise UnsafeError(f"{name} grows to more than {MOST_GROUP // 2**30} GB when it is read")
-            column = column.cast(column.type.value_type)
-        columns.append(column)
+        total += sum(_text_bytes(chunk) for chunk in column.chunks)
+        if total > MOST_GROUP:
+            raise UnsafeError(f"{name} grows to more than {MOST_GROUP // 2**30} GB when it is read")
+    kinds = [plain_type(column.type) for column in block.columns]
+    columns = [c if c.type == kind else c.cast(kind) for c, kind in zip(block.columns, kinds, strict=True)]
     return pa.table(columns, names=block.column_names)
 
 
+def _text_bytes(cells: pa.Array) -> int:
+    """Bytes of the texts in cells that are, or hold, dictionaries of texts."""
+    if pa.types.is_dictionary(cells.type):
+        lengths = pc.binary_length(cells.dictionary)
+        return int(pc.sum(pc.take(lengths, cells.indices)).as_py() or 0)
+    if pa.types.is_struct(cells.type):
+        return sum(_text_bytes(part) for part in cells.flatten())
+    if pa.types.is_map(cells.type):
+        return _text_bytes(cells.keys) + _text_bytes(cells.items)
+    return _text_bytes(cells.values) if pa.types.is_nested(cells.type) else 0
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """A type with what dictionaries hold in place of them, at every depth."""
+    types = pa.types
+    if types.is_dictionary(kind):
+        return plain_type(kind.value_type)
+    if types.is_struct(kind):
+        return pa.struct([field.with_type(plain_type(field.type)) for field in kind])
+    if types.is_map(kind):
+        return pa.map_(plain_type(kind.key_type), plain_type(kind.item_type))
+    if types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_type(plain_type(kind.value_type)), kind.list_size)
+    if types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(plain_type(kind.value_type)))
+    return kind
+
+
 def read_table(folder: Path, name: str, columns: list[str] | None = None) -> pa.Table:
-    """Some columns of a whole file."""
-    file = open_parquet(folder, name)
-    blocks = list(row_groups(file, name, columns))
+    """Some columns of a whole file; raises UnsafeError when it is damaged or more than fits into memory."""
+    file, blocks, n_bytes = open_parquet(folder, name), [], 0
+    for block in row_groups(file, name, columns):
+        n_bytes += block.nbytes
+        if n_bytes > MOST_TABLE:
+            raise UnsafeError(f"{name} grows to more than {MOST_TABLE // 2**30} GB when it is read")
+        blocks.append(block)
     if blocks:
         return pa.concat_tables(blocks)
     schema = file.schema_arrow if columns is None else pa.schema([file.schema_arrow.field(c) for c in columns])

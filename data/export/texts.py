@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import yaml
@@ -73,7 +74,7 @@ def changelog_text(content: Content, entries: Sequence[Mapping[str, Any]]) -> st
     lines = ["# Changes", ""]
     for entry in reversed(entries):
         lines += [f"## {entry['version']} ({entry['date']})", ""]
-        lines += [f"- {sentence}" for sentence in entry["sentences"]] + [""]
+        lines += [f"- {escape(sentence, quote=False)}" for sentence in entry["sentences"]] + [""]
     lines += ["## Days of labelling", "", "| day (UTC) | events | items answered |", "| --- | --- | --- |"]
     days: dict[str, list[str]] = {}
     for event in content.events:

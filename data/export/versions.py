@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +23,7 @@ FIRST = "1.0.0"
 DRAFT = "-draft"
 RELEASES = "releases"  # a folder of the workspace: what each version said of each item
 INDEX = pa.schema([("item_id", pa.string()), ("label", pa.string()), ("split", pa.string())])
+MOST_PAIRS = 5  # of classes before and now, in a sentence
 MOST_NAMED = 1_000
 
 Index = Mapping[str, tuple[str, str]]  # item → label, split
@@ -55,12 +58,11 @@ class Change:
     def sentences(self) -> list[str]:
         """The change in words."""
         counts = [
-            (len(self.relabelled), "labels changed"),
-            (len(self.removed), "items were removed"),
-            (len(self.moved), "items moved to another split"),
-            (len(self.added), "items were added"),
+            (len(self.removed), "item was removed", "items were removed"),
+            (len(self.moved), "item moved to another split", "items moved to another split"),
+            (len(self.added), "item was added", "items were added"),
         ]
-        said = [f"{n:,} {words}." for n, words in counts if n]
+        said = self._relabelled() + [f"{n:,} {one if n == 1 else more}." for n, one, more in counts if n]
         if self.columns_removed:
             said.append(f"Columns were removed: {', '.join(self.columns_removed)}.")
         if self.columns_added:
@@ -71,6 +73,17 @@ class Change:
         if self.is_same:
             return ["Nothing has changed."]
         return said or ["The same labels; other files, texts or estimates."]
+
+    def _relabelled(self) -> list[str]:
+        """How many labels changed, and from which class to which; of a class with a new name all of them do."""
+        if not self.relabelled:
+            return []
+        pairs = Counter((old, new) for _, old, new in self.relabelled).most_common()
+        named = [f"{n:,} from '{old}' to '{new}'" for (old, new), n in pairs[:MOST_PAIRS]]
+        if len(pairs) > MOST_PAIRS:
+            named.append(f"{sum(n for _, n in pairs[MOST_PAIRS:]):,} others")
+        n = len(self.relabelled)
+        return [f"{n:,} label{'s' if n > 1 else ''} changed: {', '.join(named)}."]
 
     def to_dict(self) -> dict[str, Any]:
         """The change as plain values, at most a thousand items of each kind."""
@@ -182,7 +195,13 @@ def decide(wanted: str | None, before: Release | None, change: Change | None) ->
 
 
 def remember(folder: Path, release: Release) -> None:
-    """Keep what a version said of each item, in the folder ``releases`` of a workspace."""
+    """Keep what a version said of each item, in the folder ``releases`` of a workspace.
+
+    Raises
+    ------
+    InputError
+        When that folder cannot be written.
+    """
     items = sorted(release.index)
     table = pa.table(
         [items, [release.index[i][0] for i in items], [release.index[i][1] for i in items]], schema=INDEX
@@ -195,10 +214,19 @@ def remember(folder: Path, release: Release) -> None:
         "entries": json.dumps(list(release.entries)),
     }
     target = folder / RELEASES / f"{release.version}.parquet"
-    target.parent.mkdir(exist_ok=True)
     partial = target.with_suffix(".partial")
-    pq.write_table(table.replace_schema_metadata(facts), partial, compression="zstd")
-    partial.replace(target)
+    try:
+        target.parent.mkdir(exist_ok=True)
+        pq.write_table(table.replace_schema_metadata(facts), partial, compression="zstd")
+        partial.replace(target)
+    except OSError as error:
+        raise InputError(
+            f"the package was made, but {target.parent} cannot be written ({error.strerror or error}): make room, "
+            "and name this package with --previous next time"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def remembered(folder: Path) -> list[Release]:

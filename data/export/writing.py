@@ -230,19 +230,21 @@ def _write_machine_labels(content: Content, path: Path, folder: Path, tally: Tal
     schema = schema_of(MACHINE_LABELS)
     try:
         file = pq.ParquetFile(path)
+        seen = np.zeros(content.workspace.table.n_rows, bool)
         with Sink(folder, "data/machine_labels.parquet", schema, tally) as sink:
             for batch in file.iter_batches(MOST_ROWS):
                 given = {name: batch.column(name) for name in batch.schema.names}
                 empty = pa.nulls(len(batch))
                 block = pa.table([given.get(f.name, empty).cast(f.type) for f in schema], schema=schema)
-                _check_machine_labels(content, block, path)
+                _check_machine_labels(content, block, path, seen)
                 sink.write(block)
     except (OSError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path.name} is no table of machine labels ({reason}): write it as Parquet") from error
 
 
-def _check_machine_labels(content: Content, block: pa.Table, path: Path) -> None:
+def _check_machine_labels(content: Content, block: pa.Table, path: Path, seen: NDArray[np.bool_]) -> None:
+    """Raise InputError when a label is of no class, or of no item or one that an earlier row, `seen`, names."""
     for name in ("item_id", "machine_label"):
         if block.column(name).null_count:
             raise InputError(f"{path.name} has rows without {name}: fill the column, or leave them out")
@@ -250,9 +252,16 @@ def _check_machine_labels(content: Content, block: pa.Table, path: Path) -> None
     if strange:
         raise InputError(f"{path.name} has labels of '{min(strange)}', which is no class: leave them out")
     items = block.column("item_id").to_pylist()
-    missing = np.flatnonzero(content.workspace.ids.find(items) < 0)
+    rows = content.workspace.ids.find(items)
+    missing = np.flatnonzero(rows < 0)
     if len(missing):
         raise InputError(f"{path.name} names item '{items[missing[0]]}', which the table has not: leave it out")
+    first = np.zeros(len(rows), bool)
+    first[np.unique(rows, return_index=True)[1]] = True
+    again = np.flatnonzero(seen[rows] | ~first)
+    if len(again):
+        raise InputError(f"{path.name} names item '{items[again[0]]}' twice: keep one of its rows")
+    seen[rows] = True
 
 
 # ---- rows to files ----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from rareloop.dashboard.handover import verify_package
 from rareloop.data.export.checks import PackageChecks
 from rareloop.data.export.files import SUMS, facts_in, sums_text
 from rareloop.data.export.readers import readers_results
+from rareloop.data.export.safety import UnsafeError, read_table
 
 from .handover_sets import made_package
 
@@ -158,7 +159,7 @@ def test_large_strings_and_other_columns_are_found(package):
     large = [f.with_type(pa.large_string()) if f.type == pa.string() else f for f in table.schema]
     pq.write_table(table.cast(pa.schema(large)), package / TRAIN)
     sealed(package)
-    fails(package, 2, "large_string")
+    fails(package, 2, "as a large type")
     pq.write_table(table.drop_columns(["n_events"]), package / TRAIN)
     sealed(package)
     fails(package, 2, "other columns")
@@ -184,6 +185,58 @@ def test_texts_that_grow_when_they_are_read_are_not_read(package):
     pq.write_table(rows, path, compression="zstd")
     sealed(package)
     fails(package, 2, "grows to more than 1 GB")
+
+
+def test_constant_columns_that_grow_when_they_are_read_are_not_read(package, monkeypatch):
+    table = pq.read_table(package / TRAIN)
+    n, n_columns = 2**18, 600  # of zeros: 1.2 GB in memory
+    wide = table.slice(0, 1).take(pa.array([0] * n))
+    zeros = pa.array([0.0]).take(pa.array([0] * n))
+    for number in range(n_columns):
+        wide = wide.append_column(f"c{number}", zeros)
+    pq.write_table(wide, package / TRAIN, row_group_size=n)
+    sealed(package)
+    assert (package / TRAIN).stat().st_size < 2**22
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(UnsafeError, match="grows to more than 1 GB"):
+        read_table(package, TRAIN)
+
+
+def test_texts_in_lists_that_grow_when_they_are_read_are_not_read(package):
+    def words(n_rows):
+        n = 2_000 // n_rows + 1  # so many texts of 1 MB in each row
+        one = pa.DictionaryArray.from_arrays(pa.array([0] * n * n_rows, pa.int32()), pa.array(["x" * 2**20]))
+        return pa.ListArray.from_arrays(pa.array(range(0, n * n_rows + 1, n), pa.int32()), one)
+
+    path = package / "data/held_out.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("words", words(table.num_rows)), path)
+    with pytest.raises(UnsafeError, match="grows to more than 1 GB"):
+        read_table(package, "data/held_out.parquet")
+
+
+def test_a_file_of_many_blocks_is_not_read_into_memory_as_a_whole(package, monkeypatch):
+    monkeypatch.setattr("rareloop.data.export.safety.MOST_TABLE", 1_000)
+    with pytest.raises(UnsafeError, match="grows to more"):
+        read_table(package, TRAIN)
+
+
+def test_a_package_behind_a_link_is_not_compared(package, made, capsys):
+    (package / "data").rename(package.parent / "elsewhere")
+    (package / "data").symlink_to(package.parent / "elsewhere", target_is_directory=True)
+    fails(package, 1, "no plain file")
+    assert main(["diff", str(made.folder / "package"), str(package)]) == 2
+    said = capsys.readouterr().err
+    assert "is a link" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_footer_that_tells_of_more_than_there_is_is_refused(package, place):
+    data = bytearray((package / TRAIN).read_bytes())
+    data[-8:-4] = (2**31 - 1, len(data) - 12)[place].to_bytes(4, "little")
+    (package / TRAIN).write_bytes(data)
+    sealed(package)
+    fails(package, 2, "Parquet")
 
 
 def test_a_truncated_table_is_found(package):
