@@ -29,6 +29,12 @@ def need_astropy(what: str) -> None:
         raise InputError(f'{what} needs astropy: pip install "rareloop[astro]"')
 
 
+def unit_of(field: pa.Field) -> str | None:
+    """The unit of a column, where it is known."""
+    value = (field.metadata or {}).get(UNIT)
+    return None if value is None else value.decode()
+
+
 def open_fits(path: Path) -> tuple[pa.Schema, Batches]:
     """The first table of a FITS file that has rows, read in blocks.
 

@@ -9,10 +9,10 @@ import yaml
 
 from .columns import MECHANISMS, SPLITS, Column, item_columns, schema_of
 from .content import Content, Tally
-from .descriptions import hugging_face_features
+from .descriptions import hugging_face_features, type_words
 from .replay import TABLE
 from .selection import AUDIT
-from .splits import HELD_OUT, VALIDATION_SHARE
+from .splits import HELD_OUT
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 NOT_SAID = "The authors have not said anything on this."
@@ -20,6 +20,13 @@ NOT_FREQUENCIES = (
     "Class frequencies in train and validation are **not** population frequencies: their rows were picked to find "
     "and tell apart rare classes."
 )
+TEST = (
+    "**test** has items of probability samples alone (`data/samples.parquet`), drawn by chance with known "
+    "probabilities, not picked by a model."
+)
+NO_TEST = "There is no **test** split: no labelled item is of a probability sample."
+MEASURE = "Measure models on test with `sample_weight`, sample by sample, and give intervals."
+NO_MEASURE = "Label a random sample of your own before you say how good a model is."
 CONFIGS = {
     "label_events": "data/label_events.parquet",
     "unresolved": "data/unresolved.parquet",
@@ -36,7 +43,7 @@ def card(content: Content, tally: Tally, version: str, sizes: Mapping[str, int])
     """The whole of README.md; `sizes` are the bytes of the files."""
     head = yaml.safe_dump(front_matter(content, tally, sizes), sort_keys=False, allow_unicode=True, width=110)
     sections = [
-        f"# {_plain(content.title)} {version}",
+        f"# {_plain(content.title)}, version {version}",
         *(["**This is a draft. It is not meant to be used or passed on.**"] if content.is_draft else []),
         *_details(content, version),
         *_uses(content),
@@ -153,11 +160,9 @@ def _structure(content: Content, tally: Tally) -> list[str]:
         "that annotators were unsure of, flagged, or do not agree on: they are in no split.",
         _table(("file", "rows"), files),
         "### Splits",
-        "**test** has items of probability samples alone (`data/samples.parquet`), drawn by chance with "
-        "known probabilities, not picked by a model. **validation** is the tenth of the other labels with the "
-        f"smallest hashes of their identifiers ({VALIDATION_SHARE:.0%} on average): it is not a random sample of "
-        "the population. **train** is the rest. Items with (nearly) the same features share a `duplicate_group` "
-        "and stand on one side.",
+        f"{TEST if tally.of_split('test') else NO_TEST} **validation** is the tenth of the other labels with the "
+        "smallest hashes of their identifiers: it is not a random sample of the population. **train** is the "
+        "rest. Items with (nearly) the same features share a `duplicate_group` and stand on one side.",
         *(
             [f"**held_out** has {n_held:,} labelled items that may not be learnt from: near-duplicates of test "
              "items, and answers to samples that are under way."] if n_held else []
@@ -217,7 +222,8 @@ def _creation(content: Content, tally: Tally) -> list[str]:
 
 def _rationale(content: Content) -> str:
     wanted = [f"'{one['name']}'" for one in content.taxonomy if one.get("wanted")]
-    looked_for = f"The classes looked for were {_plain(', '.join(wanted))}. " if wanted else ""
+    words = "The class looked for was" if len(wanted) == 1 else "The classes looked for were"
+    looked_for = f"{words} {_plain(', '.join(wanted))}. " if wanted else ""
     return (
         f"{looked_for}Items were labelled one after another by people with rareloop, which asks for the items "
         "that help most to find and tell apart rare classes."
@@ -226,7 +232,7 @@ def _rationale(content: Content) -> str:
 
 def _source_words(content: Content) -> str:
     n = len(content.source)
-    return f"{n} columns of the table" if n else "no columns of the table but the identifiers"
+    return f"{n} column{'s' if n > 1 else ''} of the table" if n else "no columns of the table but the identifiers"
 
 
 def _selection(content: Content, tally: Tally) -> list[str]:
@@ -272,13 +278,13 @@ def _process(content: Content, tally: Tally) -> list[str]:
         if n_agreed + n_differing
         else "No item was looked at by two people: how far annotators agree is not known."
     )
-    shown = "Questions of the audit and of campaigns were asked without a suggestion of the model."
+    shown = "Questions of the audit and of campaigns were asked without a suggestion of the model. "
     guide = (
         f"The guidelines are in GUIDELINES.md (version {content.guidelines[-1]})."
         if content.guidelines
         else "There were no written guidelines."
     )
-    return [*parts, f"{shown} {guide}"]
+    return [*parts, f"{shown if content.sampled.members else ''}{guide}"]
 
 
 def _annotators(content: Content, tally: Tally) -> str:
@@ -297,8 +303,8 @@ def _limits(content: Content, tally: Tally) -> list[str]:
         f"{NOT_FREQUENCIES} Parts of the population that no strategy looked into are missing. Unresolved items: "
         f"{reasons}. What annotators find hard is therefore rarer in the splits than in the population.",
         "### Recommendations",
-        "Measure models on test with `sample_weight`, sample by sample, and give intervals. Keep the "
-        "near-duplicates together (`duplicate_group`) in splits of your own.",
+        f"{MEASURE if tally.of_split('test') else NO_MEASURE} Keep the near-duplicates together "
+        "(`duplicate_group`) in splits of your own.",
     ]
 
 
@@ -349,7 +355,7 @@ def _list(lines: Iterable[str]) -> str:
 
 
 def _column_table(columns: Sequence[Column]) -> str:
-    rows = [(f"`{c.name}`", str(c.kind), c.meaning + _values(c)) for c in columns]
+    rows = [(f"`{c.name}`", type_words(c.kind), c.meaning + _values(c)) for c in columns]
     return _table(("column", "type", "meaning"), rows)
 
 

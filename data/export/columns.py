@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from ..astronomy import unit_of
 from ..errors import InputError
 
 PACKAGE_FORMAT = 1
@@ -190,17 +191,19 @@ def schema_of(columns: Sequence[Column]) -> pa.Schema:
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """A column of the table as it is handed over: its name in the files, its own name, and its type in them."""
+    """A column of the table as it is handed over: its name in the files, its own, its type in them, its unit."""
 
     name: str
     original: str
     kind: pa.DataType
+    unit: str | None = None
 
 
 def item_columns(source: Sequence[SourceColumn], classes: Sequence[str] = ()) -> tuple[Column, ...]:
     """All columns of a split file in their order."""
     label = Column("label", TEXT, "The class.", tuple(classes), required=True)
-    theirs = (Column(c.name, c.kind, f"Column '{c.original}' of the source table.") for c in source)
+    units = {c.name: f" Its unit is {c.unit}." if c.unit else "" for c in source}
+    theirs = (Column(c.name, c.kind, f"Column '{c.original}' of the source table.{units[c.name]}") for c in source)
     return (ITEM_ID, *theirs, label, *ANSWER, *PURITY, *SELECTION, *PLACE)
 
 
@@ -232,7 +235,8 @@ def source_columns(
         while new in ours or (new != name and new in taken):
             new = f"source_{new}"
         taken.add(new)
-        made.append(SourceColumn(new, name, portable(schema.field(name).type)))
+        field = schema.field(name)
+        made.append(SourceColumn(new, name, portable(field.type), unit_of(field)))
     return made
 
 

@@ -106,7 +106,8 @@ def _responsible(content: Content, tally: Tally) -> dict[str, Any]:
         "rai:dataAnnotationAnalysis": f"{len(tally.agreements)} labelled items were looked at by several people; "
         f"{tally.reasons['conflict']} items on which people differ are kept apart as unresolved.",
         "rai:annotationsPerItem": "1, where not said otherwise in n_annotators",
-        "rai:annotatorDemographics": f"{n_people} annotators; nothing else was recorded of them.",
+        "rai:annotatorDemographics": f"{n_people} annotator{'' if n_people == 1 else 's'}; nothing else "
+        "was recorded of them.",
         "rai:machineAnnotationTools": "Suggestions of a classifier that was fitted again and again; the column "
         "suggestion_shown says where one was shown.",
         "rai:dataBiases": "Rows of train and validation were picked by active learning: class frequencies are not "

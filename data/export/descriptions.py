@@ -18,6 +18,13 @@ TESTS = (
 UNITS = {"s": "s", "ms": "ms", "us": "us", "ns": "ns"}
 
 
+def type_words(kind: pa.DataType) -> str:
+    """A type for people: lists as what is in them."""
+    if pa.types.is_fixed_size_list(kind):
+        return f"{kind.list_size} × {type_words(kind.value_type)}"
+    return f"list of {type_words(kind.value_type)}" if pa.types.is_list(kind) else str(kind)
+
+
 def frictionless_type(kind: pa.DataType, *, may_be_null: bool) -> str:
     """The type of a field in a table schema; its readers know no whole numbers among which some are missing."""
     name = next((name for test, name, _ in TESTS if test(kind)), "any")

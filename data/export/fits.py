@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ..astronomy import need_astropy
+from ..astronomy import need_astropy, unit_of
 from ..errors import InputError
-from .spool import Spool, item_type, unit_of
+from .spool import Spool, item_type
 
 RECORD = 2880  # bytes; a FITS file is a whole number of these
 MOST_COLUMNS = 999

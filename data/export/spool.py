@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc as pa_ipc
 
-from ..astronomy import UNIT
 from .cells import hex_texts, is_binary, json_texts
 
 
@@ -113,12 +112,6 @@ def item_type(kind: pa.DataType) -> pa.DataType:
     while pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
         kind = kind.value_type
     return kind
-
-
-def unit_of(column: pa.Field) -> str | None:
-    """The unit of a column, where it is known."""
-    value = (column.metadata or {}).get(UNIT)
-    return None if value is None else value.decode()
 
 
 def plain(block: pa.Table) -> pa.Table:

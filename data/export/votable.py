@@ -10,9 +10,10 @@ from xml.sax.saxutils import escape, quoteattr
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..astronomy import unit_of
 from ..errors import InputError
 from .cells import json_texts
-from .spool import Spool, item_type, unit_of
+from .spool import Spool, item_type
 
 NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"
 FORBIDDEN = r"[^\t\n\r\x20-\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}]"  # in XML 1.0
