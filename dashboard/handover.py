@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.audits import AuditRecord, StageRecord
 from ..data.errors import InputError
-from ..data.events import LogState, fold
+from ..data.events import LogState
 from ..data.export.checks import TITLES, CheckError, PackageChecks, Result, result_of
 from ..data.export.content import Content
 from ..data.export.files import facts_in
@@ -85,8 +85,7 @@ def content_of(
     tell = progress or (lambda share, text: None)
     said = Publication.of(workspace.settings)
     publication = Publication.from_dict(said.to_dict() | {"include": sorted({*said.include, *include})})
-    events = workspace.log.events()
-    state = fold(events)
+    state = workspace.log.snapshot()  # labelling goes on meanwhile
     labelled, unresolved = answered_items(state)
     if labelled and not workspace.is_ready:
         raise InputError(NOTICE)
@@ -94,7 +93,7 @@ def content_of(
     groups = duplicate_groups(workspace, [*labelled, *unresolved]) if labelled else {}
     tell(0.6, "reading the samples")
     sampled = samples_of(workspace, state)
-    return Content(workspace, publication, events, state, sampled, groups, machine_labels, draft)
+    return Content(workspace, publication, state.all_events(), state, sampled, groups, machine_labels, draft)
 
 
 def _last_release(workspace: Workspace) -> Release | None:

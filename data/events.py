@@ -277,6 +277,10 @@ class LogState:
             dict(self._events), history, set(self._undone), done, undone, dict(self._class_ids),
         )  # fmt: skip
 
+    def all_events(self) -> list[Event]:
+        """Every event that was taken, in their order."""
+        return list(self._events.values())
+
     def has(self, event_id: str | None) -> bool:
         """Whether an event is among those taken."""
         return event_id in self._events

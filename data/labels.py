@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
@@ -57,7 +57,6 @@ EVENTS = sa.Table(
     sa.Column("guideline", sa.Integer),
     sqlite_autoincrement=True,
 )
-FIELDS = [f.name for f in fields(Event)]
 COLUMNS = [column.name for column in EVENTS.columns]
 _values = itemgetter(*COLUMNS)
 # Given to the driver as it is: to have SQLAlchemy look at each value takes longer than to store it.
@@ -125,7 +124,7 @@ class LabelLog:
         try:
             with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
                 newer = sa.select(EVENTS).where(EVENTS.c.seq > self._newest).order_by(EVENTS.c.seq)
-                for row in connection.execute(newer).mappings():
+                for row in connection.execute(newer):
                     self._take(_from_row(row), state)
                 fresh = _resolved(given, state)
                 stored = [made(event.__dict__ | {"seq": n}) for n, event in enumerate(fresh, self._newest + 1)]
@@ -186,7 +185,7 @@ class LabelLog:
         order = EVENTS.c.seq.desc() if newest_first else EVENTS.c.seq
         query = sa.select(EVENTS).where(EVENTS.c.seq > after).order_by(order).limit(limit).offset(offset)
         with self._engine.connect() as connection:
-            rows = connection.execute(query if where is None else query.where(where)).mappings()
+            rows = connection.execute(query if where is None else query.where(where))
             return [_from_row(row) for row in rows]
 
     def count(self, where: sa.ColumnElement[bool]) -> int:
@@ -284,8 +283,9 @@ def _to_row(event: Event) -> tuple[Any, ...]:
     return _values(event.__dict__ | {"action": event.action.value, "created_at": moment})
 
 
-def _from_row(row: Any) -> Event:
-    values = {name: row[name] for name in FIELDS}
+def _from_row(row: Sequence[Any]) -> Event:
+    """The event of a row with all columns of the table in their order."""
+    values = dict(zip(COLUMNS, row, strict=True))
     values["action"] = Action(values["action"])
     values["created_at"] = from_microseconds(values["created_at"])
     return made(values)

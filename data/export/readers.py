@@ -20,7 +20,7 @@ from .datapackage import PROFILE
 from .safety import is_inside, open_parquet, read_front_matter, read_json, read_text
 
 CROISSANT_NEEDS = ("name", "description", "license", "url", "creator", "datePublished", "version", "conformsTo")
-MOST_RECORDS = 5_000  # of a table, for readers that take long; the package's own checks see every row
+MOST_RECORDS = 1_000  # of a table, for readers that take long; the package's own checks see every row
 NOT_OURS = {
     "transform",
     "regex",

@@ -148,7 +148,9 @@ def test_any_text_and_number_comes_back(tmp_path_factory, rows):
             np.ma.filled(np.ma.asarray(read["x"], dtype=float), np.nan), [np.nan if x is None else x for x in real]
         )
         if form == "votable":
-            assert [text or "" for text in read["t"].tolist()] == [(text or "").strip() for text in words]
+            assert [(text or "").strip() for text in read["t"].tolist()] == [
+                (text or "").strip() for text in words
+            ]
 
 
 def test_csv_keeps_texts_that_look_like_numbers_and_tells_missing_from_empty(block, tmp_path):
