@@ -18,12 +18,12 @@ from ..data.events import LogState
 from ..data.export.checks import TITLES, CheckError, PackageChecks, Result, result_of
 from ..data.export.content import Content
 from ..data.export.files import facts_in
-from ..data.export.package import Written, write_package
+from ..data.export.package import Written, release_of, write_package
 from ..data.export.readers import readers_results
 from ..data.export.reading import read_release
 from ..data.export.replay import answered_items
 from ..data.export.selection import Member, Sampled, campaign_members
-from ..data.export.versions import DRAFT, Release, parts, remember, remembered
+from ..data.export.versions import DRAFT, Change, Release, compare, parts, remember, remembered
 from ..data.publication import Publication
 from ..data.tables import Progress
 from ..data.workspace import Workspace
@@ -46,6 +46,7 @@ def make_package(
     previous: Path | None = None,
     machine_labels: Path | None = None,
     draft: bool = False,
+    memory: Path | None = None,
     progress: Progress | None = None,
 ) -> Written:
     """Write the data set of a workspace as a package, and remember its version unless it is a draft.
@@ -56,6 +57,8 @@ def make_package(
         ``note`` and ``annotators`` (their names), beside what the publication includes.
     previous
         The package before this one; by default what the workspace remembers.
+    memory
+        The folder in which the version is remembered; by default that of the workspace.
 
     Raises
     ------
@@ -70,8 +73,26 @@ def make_package(
         content, target, version=version, before=before, progress=lambda s, text: tell(0.2 + 0.8 * s, text)
     )
     if not draft:
-        remember(workspace.folder, written.release)
+        remember(memory or workspace.folder, written.release)
     return written
+
+
+def change_so_far(workspace: Workspace, progress: Progress | None = None) -> tuple[Release, Change] | None:
+    """The last version of a workspace, and what has changed since in items, columns and events.
+
+    Whether a text or an estimate differs is known only once the files are written: where nothing else does, this
+    says that something might. None before the first version.
+
+    Raises
+    ------
+    InputError
+        As `content_of`, when there is no label, and when what is remembered is damaged.
+    """
+    before = _last_release(workspace)
+    if before is None:
+        return None
+    content = content_of(workspace, progress=progress)
+    return before, compare(before, release_of(content))
 
 
 def content_of(

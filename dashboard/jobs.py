@@ -44,9 +44,14 @@ class Job(param.Parameterized):
         self._process: multiprocessing.process.BaseProcess | None = None
 
     def cancel(self) -> None:
-        """Kill the process; nothing happens when the job has ended already. Returns when it is gone."""
-        if self._end("cancelled"):
-            self._kill()
+        """Kill the process; nothing happens when the job has ended already.
+
+        It is gone when the state changes, so that whoever is told can clear up after it.
+        """
+        with self._lock:
+            if self.state == "running":
+                self._kill()
+                self._end("cancelled")
 
     def wait(self, timeout: float | None = None) -> str:
         """Wait until the job has ended, at most `timeout` seconds; returns its state."""

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -133,13 +133,10 @@ def _fill(
     write_text(folder / "LICENSE", licence_text(content))
     tell(0.9, "checksums")
     files = facts_in(folder)
-    columns = tuple(schema_of(item_columns(content.source)).names)
-    index = _index(content)
-    release = Release("", index, columns, len(content.events), _digest(content, files))
+    release = release_of(content, _digest(content, files))
     change = None if before is None else compare(before, release)
     number = decide(version, before, change) + (DRAFT if content.is_draft else "")
-    entries = _entries(content, number, before, change)
-    release = Release(number, index, columns, len(content.events), release.digest, entries)
+    release = replace(release, version=number, entries=_entries(content, number, before, change))
     _write_texts(content, tally, folder, release, files)
     files = facts_in(folder)
     write_text(folder / SUMS, sums_text(files))
@@ -147,9 +144,12 @@ def _fill(
     return release, change, tally.n_rows
 
 
-def _index(content: Content) -> dict[str, tuple[str, str]]:
+def release_of(content: Content, digest: str = "") -> Release:
+    """What is remembered of a version, which has no number yet; without a digest it is like no other."""
     items = content.state.items
-    return {item_id: (str(items[item_id].label), split) for item_id, split in content.splits.items()}
+    index = {item_id: (str(items[item_id].label), split) for item_id, split in content.splits.items()}
+    columns = tuple(schema_of(item_columns(content.source)).names)
+    return Release("", index, columns, len(content.events), digest)
 
 
 def _digest(content: Content, files: Mapping[str, FileFacts]) -> str:

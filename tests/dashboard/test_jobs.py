@@ -53,12 +53,18 @@ def pid_of(job):
     return int(job.text)
 
 
+def is_there(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def is_gone(pid):
     until = time.monotonic() + 10
     while time.monotonic() < until:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
+        if not is_there(pid):
             return True
         time.sleep(0.02)
     return False
@@ -95,10 +101,11 @@ def test_a_failure_is_one_sentence(jobs, function, sentence):
 
 def test_cancelling_kills_the_process(jobs):
     job = jobs.start("Sleeping", sleep)
-    pid = pid_of(job)
+    pid, was_gone = pid_of(job), []
+    job.param.watch(lambda _: was_gone.append(not is_there(pid)), "state")
     job.cancel()
     assert job.state == "cancelled"
-    assert is_gone(pid)
+    assert was_gone == [True]
     assert jobs.running == ()
     job.cancel()
     assert job.state == "cancelled"
