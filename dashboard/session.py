@@ -30,6 +30,7 @@ from .jobs import Jobs
 from .log_columns import LogColumns
 from .loop import Loop, retrain_every, settings_of, store_settings
 from .pace_meter import PaceMeter
+from .packages import Packages
 from .pool_scores import PoolScores
 from .preparation import Preparation
 from .questions import Questions
@@ -87,6 +88,7 @@ class LabellingSession(param.Parameterized):
         self.annotator = annotator or getpass.getuser()
         self.worker = Worker(workspace.folder)
         self.jobs = Jobs()
+        self.packages = Packages(self)
         self.scores = PoolScores(self)
         self.card: CardRunner | None = None  # the user's own
         self.columns = LogColumns(workspace)

@@ -13,6 +13,8 @@ from .export.licences import LICENCES, OWN, Licence, own_licence
 KEY = "publication"  # in the settings of a workspace
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 URL = re.compile(r"(https?://|mailto:|doi:)\S+")
+ORCID = re.compile(r"(https://orcid\.org/)?([0-9]{4}-){3}[0-9]{3}[0-9X]")
+EXAMPLE = "0000-0002-1825-0097"
 LONGEST = 20_000
 INCLUDABLE = ("note", "annotators")
 
@@ -104,7 +106,7 @@ class Publication:
 
 def _text(key: str, value: Any) -> str:
     if not isinstance(value, str) or len(value) > LONGEST or "\0" in value:
-        raise InputError(f"publication.{key} is no text of at most {LONGEST:,} characters: write it in quotes")
+        raise InputError(f"that is no text of at most {LONGEST:,} characters (publication.{key}): shorten it")
     return value.strip()
 
 
@@ -122,29 +124,51 @@ def _creator(value: Any) -> Creator:
         raise InputError("publication.creators has an entry that is no person: give name, orcid, affiliation")
     person = Creator(**{"name": ""} | {key: _text("creators", each) for key, each in given.items()})
     if not person.name:
-        raise InputError("publication.creators has an entry without a name: write one")
-    if person.orcid and not re.fullmatch(r"(https://orcid\.org/)?(\d{4}-){3}\d{3}[\dX]", person.orcid):
-        raise InputError(f"publication.creators has no ORCID '{person.orcid}': write it as 0000-0000-0000-0000")
+        raise InputError("a creator has no name (publication.creators): write one")
+    if person.orcid and not is_orcid(person.orcid):
+        raise InputError(
+            f"'{person.orcid}' is no ORCID (publication.creators): copy it from orcid.org, as in {EXAMPLE}"
+        )
     return person
+
+
+def is_orcid(text: str) -> bool:
+    """Whether a text is an ORCID, with or without its address: 16 digits of which the last checks the others.
+
+    Examples
+    --------
+    >>> is_orcid("0000-0002-1825-0097"), is_orcid("0000-0002-1825-0098")
+    (True, False)
+    """
+    if not ORCID.fullmatch(text):
+        return False
+    *digits, last = text.removeprefix("https://orcid.org/").replace("-", "")
+    total = 0
+    for digit in digits:  # ISO 7064, MOD 11-2
+        total = 2 * (total + int(digit))
+    return "0123456789X"[(12 - total) % 11] == last
 
 
 def _check(publication: Publication) -> None:
     """Raise InputError for values that files could not hold."""
     p = publication
     if p.name and not NAME.fullmatch(p.name):
-        raise InputError(f"publication.name '{p.name}' is no name of files: use a-z, 0-9, '.', '-' and '_'")
+        raise InputError(f"'{p.name}' is no name of files (publication.name): use a-z, 0-9, '.', '-' and '_'")
     if p.licence and p.licence not in LICENCES:
         if not p.licence.startswith(OWN):
             raise InputError(
-                f"publication.licence '{p.licence}' is not known: use one of {', '.join(LICENCES)}, or "
-                f"{OWN}NAME with licence_name and licence_url"
+                f"the licence '{p.licence}' is not known (publication.licence): use one of {', '.join(LICENCES)}, "
+                f"or {OWN}NAME with licence_name and licence_url"
             )
         if not (p.licence_name and p.licence_url):
-            raise InputError(f"publication.licence '{p.licence}' needs licence_name and licence_url: write them")
+            raise InputError(
+                "a licence of your own needs a name and an address (publication.licence_name and licence_url): "
+                "write both"
+            )
     for key in ("url", "licence_url", "source_url"):
         value = getattr(p, key)
         if value and not URL.fullmatch(value):
-            raise InputError(f"publication.{key} '{value[:60]}' is no address: begin it with https://")
+            raise InputError(f"'{value[:60]}' is no address (publication.{key}): begin it with https://")
     wrong = next((each for each in p.include if each not in INCLUDABLE), None)
     if wrong is not None:
         raise InputError(f"'{wrong}' cannot be included: choose among {', '.join(INCLUDABLE)}")

@@ -1,9 +1,10 @@
-"""Export: the labels so far as one file, to keep in the workspace and to download."""
+"""Export: handing the data set over, as a package or as one file, to keep in the workspace and to download."""
 
 from __future__ import annotations
 
 from html import escape
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import panel as pn
@@ -13,40 +14,70 @@ from tornado.web import HTTPError, authenticated
 
 from ...data.export.formats import export_labels
 from ...data.workspace import Workspace
+from ..packages import FOLDER
 from ..page import Page
 from ..session import LabellingSession
+from .marks import SMALL
+from .package import ROUTE, PackagePart
+from .publication import PublicationPart
 
-ROUTE = "export-file"
-FOLDER = "exports"
 FORMATS = {
     "CSV": ".csv", "Parquet": ".parquet", "JSON lines": ".jsonl", "FITS": ".fits", "VOTable": ".vot",
     "Label Studio": ".json",
 }  # fmt: skip
 CHUNK = 2**20
+SCROLLS = {"overflow-y": "auto", "overflow-x": "hidden", "min-width": "0", "min-height": "0"}
+NOTE = (
+    "One row for each labelled item: the columns of the table, the label, who, when, and how the item was chosen. "
+    "<i>Export a view</i> opens the table, whose <i>Export</i> writes just the rows and columns that it lists."
+)
 
 
 class ExportView(pn.viewable.Viewer):
-    """Writes the labelled items to ``exports/`` in the workspace and offers the file for download."""
+    """Where a data set is handed over: what is said of it on the left, what is missing and made on the right."""
 
     title = "Export"
 
     def __init__(self, page: Page) -> None:
         super().__init__()
-        self.page = page
-        self.session: LabellingSession = page.session
-        self.format = pmui.Select(label="Format", options=list(FORMATS), value="CSV", size="small", width=160)
-        self.button = pmui.Button(label="Export labels", variant="contained", size="small")
-        self.bar = pmui.LinearProgress(variant="determinate", value=0, visible=False, width=300)
-        self.note = pn.pane.HTML(
-            "One row for each labelled item: the columns of the table, the label, who, when, and how the "
-            "item was chosen.",
-            sizing_mode="stretch_width",
-            margin=(5, 10),
-        )
-        self.button.on_click(lambda _: self._export())
+        self.publication = PublicationPart(page)
+        self.package = PackagePart(page, self.publication)
+        self.files = SingleFiles(page)
 
     def __panel__(self) -> pn.viewable.Viewable:
-        return pmui.Column(pmui.Row(self.format, self.button, self.bar), self.note, sizing_mode="stretch_both")
+        column: dict[str, Any] = {"sizing_mode": "stretch_both", "margin": 0, "styles": SCROLLS}
+        return pmui.Row(
+            pmui.Column(self.publication.form, **column),
+            pmui.Column(self.package.panel, self.files, **column),
+            sizing_mode="stretch_both",
+            margin=0,
+        )
+
+
+class SingleFiles(pn.viewable.Viewer):
+    """Writes the labelled items to ``exports/`` in the workspace and offers the file for download."""
+
+    def __init__(self, page: Page) -> None:
+        super().__init__()
+        self.page = page
+        self.session: LabellingSession = page.session
+        self.format = pmui.Select(label="Format", options=list(FORMATS), value="CSV", size="small", width=130)
+        self.button = pmui.Button(label="Export labels", variant="outlined", size="small", margin=(10, 5))
+        self.view = pmui.Button(label="Export a view…", variant="text", size="small", margin=(10, 5))
+        self.bar = pmui.LinearProgress(variant="determinate", value=0, visible=False, sizing_mode="stretch_width")
+        self.note = pn.pane.HTML(NOTE, sizing_mode="stretch_width", margin=(0, 10), styles=SMALL)
+        self.button.on_click(lambda _: self._export())
+        self.view.on_click(lambda _: page.show_view("table"))
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return pmui.Column(
+            pn.pane.HTML("<b>Single files</b>", margin=(0, 10), styles=SMALL),
+            pmui.Row(self.format, self.button, self.view, margin=0),
+            self.bar,
+            self.note,
+            sizing_mode="stretch_width",
+            margin=(0, 0, 8, 0),
+        )
 
     def _export(self) -> None:
         suffix = FORMATS[self.format.value]

@@ -43,9 +43,10 @@ FIELDS = {"licence": "--licence", "description": "--description", "creators": "-
 
 @dataclass(frozen=True)
 class Written:
-    """A package that has been written: what is to be remembered of it, what changed, rows by file."""
+    """A package that has been written: its short name, what is to be remembered, what changed, rows by file."""
 
     folder: Path
+    name: str
     release: Release
     change: Change | None
     n_rows: Mapping[str, int]
@@ -98,7 +99,7 @@ def write_package(
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)
     tell(1.0, "ready")
-    return Written(target, written[0], written[1], written[2])
+    return Written(target, content.name, written[0], written[1], written[2])
 
 
 def _check_target(target: Path) -> None:

@@ -239,6 +239,7 @@ def test_versions_are_remembered_in_their_order(tmp_path):
         ({"url": "example.org"}, "no address"),
         ({"creators": [{"orcid": "0000-0001-2345-6789"}]}, "name"),
         ({"creators": [{"name": "A", "orcid": "12"}]}, "no ORCID"),
+        ({"creators": [{"name": "A", "orcid": "0000-0002-1825-0098"}]}, "no ORCID"),
         ({"creators": "A"}, "no list"),
         ({"creators": [7]}, "no person"),
         ({"titel": "A"}, "no field 'titel'"),
