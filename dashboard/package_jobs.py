@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,7 +128,7 @@ def _link(folder: Path, target: Path) -> None:
         shutil.copytree(folder, target, copy_function=os.link)
 
 
-def make_zip(folder: Path, progress: Progress | None = None) -> int:
+def make_zip(folder: Path, progress: Callable[[float], object] | None = None) -> int:
     """Pack a folder into ``NAME.zip`` beside it, unpressed; the same folder gives the same bytes.
 
     Parquet is compressed already. Returns the size of the zip in bytes.

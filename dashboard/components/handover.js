@@ -23,9 +23,9 @@ class Handover {
 
   receive(message) {
     if (message.type === 'progress') { this.paintProgress(message); return }
+    if (!message.missing) return // it is not known yet
     this.state = message
     for (const name of Object.keys(this.parts)) this.paint(name)
-    if (message.progress) this.paintProgress(message.progress)
   }
 
   paint(name) {

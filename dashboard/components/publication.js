@@ -20,6 +20,7 @@ class Publication {
 
   receive(message) {
     if (message.type === 'focus') { this.focus(message.key); return }
+    if (!message.groups) return
     if (!this.state) this.build(message)
     this.state = message
     for (const [key, field] of this.fields) {
@@ -61,9 +62,11 @@ class Publication {
 
   paintProblem(field, text = '') {
     if (field.problem.textContent !== text) field.problem.textContent = text
-    for (const input of field.inputs()) {
-      input.toggleAttribute('aria-invalid', Boolean(text))
-      if (text) input.setAttribute('aria-invalid', 'true')
+    const inputs = field.inputs()
+    const named = inputs.filter((input) => input.value && text.includes(`'${input.value}'`))
+    for (const input of inputs) {
+      if (text && (named.includes(input) || !named.length)) input.setAttribute('aria-invalid', 'true')
+      else input.removeAttribute('aria-invalid')
     }
   }
 
@@ -88,10 +91,11 @@ class Publication {
 
   field({key, label, hint, kind}) {
     const problem = element('p', {class: 'problem', id: `problem-${key}`, role: 'alert'})
-    const made = this[kind](key, label, problem.id)
-    const head = element(made.isGroup ? 'legend' : 'label', {for: made.isGroup ? null : `field-${key}`},
-      element('b', {text: label}), hint ? element('span', {class: 'hint', text: ` ${hint}`}) : null)
-    const box = element(made.isGroup ? 'fieldset' : 'div', {class: 'field', 'data-key': key}, head, ...made.parts, problem)
+    const made = this[kind](key, `hint-${key} problem-${key}`)
+    const name = element(made.isGroup ? 'b' : 'label', {for: made.isGroup ? null : `field-${key}`, id: `name-${key}`, text: label})
+    const head = element('div', {class: 'head'}, name, element('span', {class: 'hint', id: `hint-${key}`, text: hint}))
+    const group = made.isGroup ? {role: 'group', 'aria-labelledby': `name-${key}`} : {}
+    const box = element('div', {class: 'field', 'data-key': key, ...group}, head, ...made.parts, problem)
     this.fields.set(key, {...made, box, problem, known: '', inputs: () => [...box.querySelectorAll('input, select, textarea')]})
     return box
   }
@@ -102,17 +106,17 @@ class Publication {
     return input
   }
 
-  text(key, label, describedBy) {
+  text(key, describedBy) {
     const input = this.plain(key, describedBy, 'input', {type: 'text'})
     return {parts: [input], get: () => ({[key]: input.value.trim() || null}), set: (values) => { input.value = values[key] ?? '' }}
   }
 
-  long(key, label, describedBy) {
+  long(key, describedBy) {
     const input = this.plain(key, describedBy, 'textarea', {rows: '3'})
     return {parts: [input], get: () => ({[key]: input.value.trim() || null}), set: (values) => { input.value = values[key] ?? '' }}
   }
 
-  words(key, label, describedBy) {
+  words(key, describedBy) {
     const input = this.plain(key, describedBy, 'input', {type: 'text'})
     const get = () => {
       const words = input.value.split(',').map((word) => word.trim()).filter(Boolean)
@@ -121,7 +125,7 @@ class Publication {
     return {parts: [input], get, set: (values) => { input.value = (values[key] ?? []).join(', ') }}
   }
 
-  licence(key, label, describedBy) {
+  licence(key, describedBy) {
     const name = element('input', {type: 'text', 'aria-label': 'Name of the licence', placeholder: 'its name', onchange: () => this.save(key)})
     const url = element('input', {type: 'url', 'aria-label': 'Address of the licence', placeholder: 'https://…', onchange: () => this.save(key)})
     const own = element('div', {class: 'pair'}, name, url)
@@ -150,7 +154,7 @@ class Publication {
     return {parts: [select, gist, own], get, set}
   }
 
-  creators(key, label, describedBy) {
+  creators(key, describedBy) {
     const list = element('div', {class: 'people'})
     const save = () => this.save(key)
     const person = ({name = '', orcid = '', affiliation = ''} = {}) => {

@@ -62,8 +62,8 @@ class SingleFiles(pn.viewable.Viewer):
         self.page = page
         self.session: LabellingSession = page.session
         self.format = pmui.Select(label="Format", options=list(FORMATS), value="CSV", size="small", width=130)
-        self.button = pmui.Button(label="Export labels", variant="outlined", size="small", margin=(10, 5))
-        self.view = pmui.Button(label="Export a view…", variant="text", size="small", margin=(10, 5))
+        self.button = pmui.Button(label="Export labels", variant="outlined", size="small", align="center")
+        self.view = pmui.Button(label="Export a view…", variant="text", size="small", align="center")
         self.bar = pmui.LinearProgress(variant="determinate", value=0, visible=False, sizing_mode="stretch_width")
         self.note = pn.pane.HTML(NOTE, sizing_mode="stretch_width", margin=(0, 10), styles=SMALL)
         self.button.on_click(lambda _: self._export())

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from ...data.errors import InputError
 from ...data.export.checklist import REQUIRED, SENTENCES, what_is_missing
+from ...data.export.checks import Verdict
 from ...data.export.versions import FIRST, Release, parts
 from ..components.handover import HandoverPanel
 from ..latest import Latest
@@ -21,13 +22,13 @@ from .publication import PublicationPart
 ROUTE = "export-file"
 # What is no field of the form: the view where it is done, and what its button says.
 ELSEWHERE = {
-    "labels": ("table", "Label items"),
+    "labels": ("table", "Pick one"),
     "audit": ("audit", "Open Audit"),
     "guideline": ("guidelines", "Write them"),
     "definitions": ("classes", "Define them"),
     "annotators": ("history", "See who"),
 }
-TALLY = (("fail", "failed"), ("pass", "passed"), ("not done", "not done"))
+TALLY: tuple[tuple[Verdict, str], ...] = (("fail", "failed"), ("pass", "passed"), ("not done", "not done"))
 MB = 1e6
 
 
@@ -42,7 +43,7 @@ class PackagePart:
         self.panel = HandoverPanel(
             self._on_message, dark=page.dark, sizing_mode="stretch_width", margin=(0, 10, 0, 8)
         )
-        self._missing: list[tuple[str, str]] = []
+        self._missing: list[tuple[str, str]] | None = None  # None before it is known
         self._problem = ""  # why it is not known what is missing
         self._releases: list[Release] = []
         self._damaged = ""  # why the versions cannot be read
@@ -93,18 +94,18 @@ class PackagePart:
         self.panel.send({"type": "progress", "share": share, "text": text})
 
     def _show(self) -> None:
-        status: Status = self.packages.status
+        if (missing := self._missing) is None:
+            return
         self.panel.show(
             {
                 "type": "state",
-                "missing": {"lines": [_line(key, said) for key, said in self._missing], "problem": self._problem},
-                "package": self._package(status),
+                "missing": {"lines": [_line(key, said) for key, said in missing], "problem": self._problem},
+                "package": self._package(self.packages.status, {key for key, _ in missing}),
                 "versions": {"lines": self._version_lines(), "problem": self._damaged},
             }
         )
 
-    def _package(self, status: Status) -> dict[str, Any]:
-        missing = {key for key, _ in self._missing}
+    def _package(self, status: Status, missing: set[str]) -> dict[str, Any]:
         return {
             "doing": status.doing,
             "title": TITLES.get(status.doing, ""),
@@ -193,7 +194,11 @@ class PackagePart:
             self._refused = str(error)
             self.page.hop(self._show)
             return
-        self.page.in_background(lambda: self.packages.make(wanted), lambda _: None)
+        # After what has been written in the form, which may be on its way to the disk.
+        self.page.deliver(
+            self.session.afterwards(lambda: None),
+            lambda _: self.page.in_background(lambda: self.packages.make(wanted), lambda _: None),
+        )
 
 
 def _line(key: str, said: str) -> dict[str, Any]:

@@ -48,6 +48,7 @@ GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
 }
 HINTS = TEXTS | {
+    "title": "",
     "keywords": "separated by commas",
     "creators": "who made the data set",
     "licence": "",
