@@ -18,7 +18,7 @@ import param
 from ..data.errors import InputError
 from ..data.export.checks import Result
 from ..data.export.reading import open_package
-from ..data.export.versions import RELEASES, Release, remembered
+from ..data.export.versions import RELEASES, entries_so_far
 from ..data.publication import KEY, Publication
 from . import package_jobs
 from .jobs import Job
@@ -104,9 +104,9 @@ class Packages(param.Parameterized):
         self.saved += 1
         return publication
 
-    def versions(self) -> list[Release]:
-        """The versions so far, the oldest first; reads their files, so use it in threads."""
-        return remembered(self.session.workspace.folder)
+    def versions(self) -> list[dict[str, Any]]:
+        """What is said of each version so far, the oldest first; reads a file, so use it in threads."""
+        return entries_so_far(self.session.workspace.folder)
 
     # ---- what is started ---------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from ...data.errors import InputError
 from ...data.export.checklist import REQUIRED, SENTENCES, what_is_missing
 from ...data.export.checks import Verdict
-from ...data.export.versions import FIRST, Release, parts
+from ...data.export.versions import FIRST, parts
 from ..components.handover import HandoverPanel
 from ..latest import Latest
 from ..packages import FOLDER, TITLES, Proposal, Status
@@ -45,7 +45,7 @@ class PackagePart:
         )
         self._missing: list[tuple[str, str]] | None = None  # None before it is known
         self._problem = ""  # why it is not known what is missing
-        self._releases: list[Release] = []
+        self._versions: list[dict[str, Any]] = []  # what is said of each, the oldest first
         self._damaged = ""  # why the versions cannot be read
         self._refused = ""  # why a version cannot be had
         self._has_read = False  # whether the versions are known
@@ -77,9 +77,9 @@ class PackagePart:
         if not self._has_read:
             self._has_read = True
             try:
-                self._releases, self._damaged = self.packages.versions(), ""
+                self._versions, self._damaged = self.packages.versions(), ""
             except InputError as error:
-                self._releases, self._damaged = [], str(error)
+                self._versions, self._damaged = [], str(error)
         self.page.hop(self._show)
 
     def _moved_on(self) -> None:
@@ -111,7 +111,7 @@ class PackagePart:
             "title": TITLES.get(status.doing, ""),
             "note": status.note,
             "problem": self._refused or status.problem,
-            "before": self._releases[-1].version if self._releases else "",
+            "before": str(self._versions[-1].get("version", "")) if self._versions else "",
             "first": FIRST,
             "draft": bool(missing & set(REQUIRED)),
             "can_make": "labels" not in missing and not self._problem,
@@ -155,7 +155,6 @@ class PackagePart:
 
     def _version_lines(self) -> list[dict[str, Any]]:
         """All versions, the newest first, each with a link to its zip where that is still there."""
-        entries = self._releases[-1].entries if self._releases else ()
         return [
             {
                 "version": str(entry.get("version", "")),
@@ -163,7 +162,7 @@ class PackagePart:
                 "sentences": [str(each) for each in entry.get("sentences", ())],
                 "address": zip_address(self.packages.folder, str(entry.get("version", ""))),
             }
-            for entry in reversed(entries)
+            for entry in reversed(self._versions)
         ]
 
     # ---- what the user does ------------------------------------------------------------------------

@@ -229,13 +229,39 @@ def remember(folder: Path, release: Release) -> None:
             partial.unlink(missing_ok=True)
 
 
+def entries_so_far(folder: Path) -> list[dict[str, Any]]:
+    """What is said of each version that a workspace remembers, the oldest first; no item is read.
+
+    Raises
+    ------
+    InputError
+        When the newest one is damaged.
+    """
+    paths = [path for path in (folder / RELEASES).glob("*.parquet") if SEMANTIC.fullmatch(path.stem)]
+    if not paths:
+        return []
+    newest = max(paths, key=lambda path: parts(path.stem))
+    try:
+        return [dict(entry) for entry in json.loads(_facts(pq.read_schema(newest))["entries"])]
+    except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
+        raise _damaged(newest) from error
+
+
+def _facts(schema: pa.Schema) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path} is damaged: delete it, and name the last package with --previous")
+
+
 def remembered(folder: Path) -> list[Release]:
     """The versions that a workspace remembers, the oldest first; raises InputError when one is damaged."""
     releases = []
     for path in (folder / RELEASES).glob("*.parquet"):
         try:
             table = pq.read_table(path)
-            facts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+            facts = _facts(table.schema)
             releases.append(
                 Release(
                     facts["version"],
@@ -247,7 +273,7 @@ def remembered(folder: Path) -> list[Release]:
                 )
             )
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:
-            raise InputError(f"{path} is damaged: delete it, and name the last package with --previous") from error
+            raise _damaged(path) from error
     return sorted(releases, key=lambda release: parts(release.version))
 
 

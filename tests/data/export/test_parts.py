@@ -28,7 +28,16 @@ from rareloop.data.export.replay import (
 from rareloop.data.export.safety import UnsafeError, is_inside, open_parquet, read_json, read_yaml
 from rareloop.data.export.selection import Member, Sampled, uniform_samples
 from rareloop.data.export.splits import VALIDATION_SHARE, assign_splits, hash_share
-from rareloop.data.export.versions import Change, Release, compare, decide, next_version, remember, remembered
+from rareloop.data.export.versions import (
+    Change,
+    Release,
+    compare,
+    decide,
+    entries_so_far,
+    next_version,
+    remember,
+    remembered,
+)
 from rareloop.data.publication import Publication
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 891011, tzinfo=UTC)
@@ -222,9 +231,11 @@ def test_versions_are_remembered_in_their_order(tmp_path):
     for release in releases:
         remember(tmp_path, release)
     assert remembered(tmp_path) == [releases[1], releases[0], releases[2]]
+    assert entries_so_far(tmp_path) == list(remembered(tmp_path)[-1].entries)
     (tmp_path / "releases" / "2.0.0.parquet").write_bytes(b"PAR1")
     with pytest.raises(InputError, match="is damaged"):
         remembered(tmp_path)
+    assert entries_so_far(tmp_path / "nowhere") == []
 
 
 # ---- publication and licences -----------------------------------------------------------------------
