@@ -51,15 +51,8 @@ class PackagePart:
         self._has_read = False  # whether the versions are known
         self._look = Latest(self._read, THREADS, lambda error: page.hop(lambda: page.complain(error)))
         page.react(lambda: setattr(self.panel, "dark", page.dark), "dark")
-        page.watch(
-            self.session,
-            self._look.ask,
-            "committed",
-            "taxonomy_revision",
-            "guideline_revision",
-            "campaign",
-            "phase",
-        )
+        told_by = ("committed", "taxonomy_revision", "guideline_revision", "campaign")
+        page.watch(self.session, self._look.ask, *told_by)
         page.watch(self.packages, self._look.ask, "saved")
         page.watch(self.packages, self._moved_on, "status")
         page.watch(self.packages, self._show_progress, "progress")

@@ -251,6 +251,8 @@ def test_without_labels_there_is_nothing_to_make(tmp_path):
     panel = Browser(part, part.panel)
     panel.wait(lambda state: state["missing"]["lines"], "what is missing")
     assert not panel.state["package"]["can_make"]
+    left = session.workspace.folder / "exports" / ".making-old"  # by a server that was killed
+    (left / "half").mkdir(parents=True)
     panel.tell(type="make", version=None)
     panel.wait(finished, "the refusal")
     assert "has no labels yet" in panel.state["package"]["problem"]
