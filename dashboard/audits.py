@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -157,6 +157,14 @@ def is_sealed(item: ItemState, state: LogState, audit: AuditRecord | None) -> bo
 def sealed_items(state: LogState, audit: AuditRecord | None) -> dict[str, ItemState]:
     """The sealed items with their state, in the order of their first answer."""
     return {item_id: item for item_id, item in state.items.items() if is_sealed(item, state, audit)}
+
+
+def current_audit(workspace: Workspace) -> AuditRecord | None:
+    """The audit; where the table has got other rows since, as the next session will begin it again."""
+    audit = workspace.audits.current()
+    if audit is None or audit.n_items == workspace.table.n_rows:
+        return audit
+    return replace(audit, n_items=workspace.table.n_rows, stages=(StageRecord(0),))
 
 
 def task_of(workspace: Workspace, state: LogState, audit: AuditRecord | None) -> AuditTask | None:

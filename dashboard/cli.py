@@ -1,4 +1,4 @@
-"""The command line: serve, demo, simulate, export, describe, verify, diff, import, check, info."""
+"""The command line: serve, demo, simulate, export, describe, verify, diff, import, predict, model, check, info."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ..layouts.schema import LayoutError
 from .distances import keep_metric
 from .handover_commands import add_package_commands, add_package_flags, check_no_package_flags, export_package
 from .import_commands import add_import_command
+from .model_commands import add_model_commands
 
 DEMO_FOLDER = "rareloop-demo"
 ROLE_FLAGS = ("id", "label", "label_use", "features", "shown", "text", "image", "image_kind", "classes", "rare")
@@ -93,6 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_export(commands)
     add_package_commands(commands, say, Bar)
     add_import_command(commands, say, Bar)
+    add_model_commands(commands, say, Bar)
     _add_check(commands)
     _add_info(commands)
     return parser

@@ -6,13 +6,11 @@ import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.audits import AuditRecord, StageRecord
 from ..data.errors import InputError
 from ..data.events import LogState
 from ..data.export.checks import TITLES, CheckError, PackageChecks, Result, result_of
@@ -28,7 +26,7 @@ from ..data.publication import Publication
 from ..data.tables import Progress
 from ..data.workspace import Workspace
 from ..strategies.near_duplicates import near_groups
-from .audits import AuditFiles, task_of
+from .audits import AuditFiles, current_audit, task_of
 from .training import labels_of
 
 MOST_VALUES = 2**26  # of features in memory; beyond that only equal features count as duplicates
@@ -158,7 +156,7 @@ def samples_of(workspace: Workspace, state: LogState) -> Sampled:
     """The probability samples of a workspace: the sealed audit as of now, and the campaigns."""
     records = [workspace.campaigns.get(record.number) for record in workspace.campaigns.records()]
     members, pending = campaign_members(records, state)
-    audit = _current_audit(workspace)
+    audit = current_audit(workspace)
     task = task_of(workspace, state, audit)
     if audit is None or task is None or not len(task.answers.rows):
         return Sampled(tuple(members), frozenset(pending))
@@ -170,14 +168,6 @@ def samples_of(workspace: Workspace, state: LogState) -> Sampled:
         else:  # answered ahead of a question that was put off
             pending.add(item_id)
     return Sampled(tuple(members), frozenset(pending - {m.item_id for m in members}))
-
-
-def _current_audit(workspace: Workspace) -> AuditRecord | None:
-    """The audit; where the table has got other rows since, as the next session will begin it again."""
-    audit = workspace.audits.current()
-    if audit is None or audit.n_items == workspace.table.n_rows:
-        return audit
-    return replace(audit, n_items=workspace.table.n_rows, stages=(StageRecord(0),))
 
 
 # ---- checking ---------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import Future
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,9 @@ from ..data.roundlog import RoundRecord
 from ..data.workspace import Workspace
 from ..strategies.rounds import RoundSettings
 from .queue import Queued, records_of
-from .reasons import array_columns
 from .stopping import StopTask, stop_task
 from .taxonomy_editing import EXTENT_SINCE
+from .training import round_settings
 from .worker import RoundResult, RoundTask, WorkerStoppedError
 
 if TYPE_CHECKING:
@@ -29,16 +28,6 @@ RETRAIN_EVERY = 5
 
 
 # ---- settings ---------------------------------------------------------------------------------------
-
-
-def settings_of(workspace: Workspace) -> RoundSettings:
-    """The settings of the next round, with the wanted classes of the taxonomy."""
-    taxonomy = workspace.taxonomy
-    wanted = tuple(i for i, c in enumerate(taxonomy) if c.wanted)
-    settings = RoundSettings.from_dict(dict(workspace.settings.get("round") or {}))
-    ranges = tuple(r for r in settings.prevalence if r[0] < len(taxonomy) and taxonomy[r[0]].is_learnt)
-    unexplained = array_columns(workspace.feature_report) if workspace.is_ready else ()
-    return replace(settings, wanted=wanted, prevalence=ranges, unexplained=unexplained)
 
 
 def retrain_every(workspace: Workspace) -> int:
@@ -56,7 +45,7 @@ def store_settings(workspace: Workspace, changes: dict[str, Any]) -> bool:
     """
     of_rounds = {name: value for name, value in changes.items() if name != "retrain_every"}
     try:
-        settings = RoundSettings.from_dict(settings_of(workspace).to_dict() | of_rounds)
+        settings = RoundSettings.from_dict(round_settings(workspace).to_dict() | of_rounds)
     except ValueError as error:
         raise InputError(str(error)) from error
     retrain = changes.get("retrain_every")

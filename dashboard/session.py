@@ -28,7 +28,7 @@ from .cards import CardRunner
 from .distances import keep_metric
 from .jobs import Jobs
 from .log_columns import LogColumns
-from .loop import Loop, retrain_every, settings_of, store_settings
+from .loop import Loop, retrain_every, store_settings
 from .pace_meter import PaceMeter
 from .packages import Packages
 from .pool_scores import PoolScores
@@ -37,7 +37,7 @@ from .questions import Questions
 from .queue import Queued
 from .reasons import AUDIT, CAMPAIGN
 from .taxonomy_editing import Change, TakeBack, alters_models, change_classes, suggested_anew
-from .training import labels_of
+from .training import labels_of, round_settings
 from .visitors import Visitors
 from .worker import Progress, Worker
 
@@ -202,7 +202,7 @@ class LabellingSession(param.Parameterized):
     @property
     def settings(self) -> RoundSettings:
         """The settings of the next round, with the wanted classes of the taxonomy."""
-        return settings_of(self.workspace)
+        return round_settings(self.workspace)
 
     @property
     def retrain_every(self) -> int:

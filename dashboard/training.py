@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..data.audits import AuditRecord
 from ..data.events import ItemState, LogState
 from ..data.workspace import Workspace
-from ..strategies.rounds import Labels
+from ..strategies.rounds import Labels, RoundSettings
 from .audits import is_sealed
-from .reasons import OPENED
+from .reasons import OPENED, array_columns
+
+
+def round_settings(workspace: Workspace) -> RoundSettings:
+    """The settings of the next round, with the wanted classes of the taxonomy.
+
+    Raises
+    ------
+    ValueError
+        When a stored setting is not allowed.
+    """
+    taxonomy = workspace.taxonomy
+    wanted = tuple(i for i, c in enumerate(taxonomy) if c.wanted)
+    settings = RoundSettings.from_dict(dict(workspace.settings.get("round") or {}))
+    ranges = tuple(r for r in settings.prevalence if r[0] < len(taxonomy) and taxonomy[r[0]].is_learnt)
+    unexplained = array_columns(workspace.feature_report) if workspace.is_ready else ()
+    return replace(settings, wanted=wanted, prevalence=ranges, unexplained=unexplained)
 
 
 def labels_of(

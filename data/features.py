@@ -216,16 +216,28 @@ def _blocks(
         parts = []
         for name in columns:
             cells = table.column(name).slice(start, stop - start)
-            if name in report.categories:
-                parts.append(_one_hot(cells, report.categories[name]))
-            elif name in report.widths:
-                parts.append(_array_block(cells, name, start, report, infinite))
-            else:
-                values = to_doubles(cells, name)[:, None]
-                values = np.where(np.isfinite(values), values, report.medians[name])
-                parts.append(_scaled(values, name, report))
+            parts.append(feature_values(cells, name, start, report, infinite))
         yield np.concatenate(parts, axis=1, dtype=np.float32)
         tell(0.5 + 0.5 * stop / table.n_rows, "writing the features")
+
+
+def feature_values(
+    cells: pa.ChunkedArray, name: str, start: int, report: FeatureReport, infinite: str
+) -> NDArray[np.float64]:
+    """One column of some rows from `start` as columns of the matrix, float64 ``(n_rows, n_columns)``.
+
+    Raises
+    ------
+    InputError
+        When arrays hold infinite values, and these are an error.
+    """
+    if name in report.categories:
+        return _one_hot(cells, report.categories[name])
+    if name in report.widths:
+        return _array_block(cells, name, start, report, infinite)
+    values = to_doubles(cells, name)[:, None]
+    values = np.where(np.isfinite(values), values, report.medians[name])
+    return _scaled(values, name, report)
 
 
 def _array_block(

@@ -126,15 +126,15 @@ def delimiter_in(header: str, usual: str) -> str:
 def _plain_field(field: pa.Field) -> pa.Field:
     """A field without what others have written beside it, but with its unit."""
     unit = (field.metadata or {}).get(UNIT)
-    return pa.field(field.name, _plain_type(field.type), field.nullable, None if unit is None else {UNIT: unit})
+    return pa.field(field.name, plain_type(field.type), field.nullable, None if unit is None else {UNIT: unit})
 
 
-def _plain_type(kind: pa.DataType) -> pa.DataType:
+def plain_type(kind: pa.DataType) -> pa.DataType:
     """Dictionaries and extensions as their values; views and half precision as what can be computed with."""
     if pa.types.is_dictionary(kind):
-        return _plain_type(kind.value_type)
+        return plain_type(kind.value_type)
     if isinstance(kind, pa.BaseExtensionType):
-        return _plain_type(kind.storage_type)
+        return plain_type(kind.storage_type)
     if pa.types.is_string_view(kind):
         return pa.large_string()
     if pa.types.is_binary_view(kind):

@@ -315,7 +315,7 @@ def check_roles(table: Table, roles: Roles) -> None:
     """
     _check_names(table, roles)
     if roles.id is not None:
-        _check_id(table, roles.id)
+        check_id(table, roles.id)
     if not roles.features:
         raise InputError("there is no feature for the model to learn from: name columns with numbers (--features)")
     twice = next((name for name in roles.features if roles.features.count(name) > 1), None)
@@ -335,9 +335,11 @@ def _check_names(table: Table, roles: Roles) -> None:
             raise InputError(f"there is no column '{name}': did you mean {' or '.join(repr(n) for n in near)}?")
 
 
-def _check_id(table: Table, name: str) -> None:
+def check_id(
+    table: Table, name: str, remedy: str = "choose another identifier, or use row numbers (--id row)"
+) -> None:
+    """Check that a column names each row; raises InputError when it misses or repeats one, and says what to do."""
     column = table.column(name)
-    remedy = "choose another identifier, or use row numbers (--id row)"
     if column.null_count:
         first = int(pc.index(column.is_null(), True).as_py())
         raise InputError(

@@ -23,6 +23,7 @@ SKETCH_SAMPLE = 20_000
 MAX_AXES, PROJECTED_ABOVE = 50, 64
 KEPT_BYTES = 2**30
 MOST_REACHED = 500
+NEAR_BLOCK = 16_384
 REGION, AROUND, MOST_IN_BALL = 20, 50, 200
 MOST_CELLS, LEAST_CELL = 300, 10
 
@@ -141,6 +142,18 @@ class Landscape:
             distance = np.minimum(distance, self._distances(self.project(np.stack(fresh)), over))
         self._reached[what, over] = (set(chosen), distance)
         return distance
+
+    def places_of(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Vectors in the axes, those that `reach` goes by: each once, a fixed part of more than 500."""
+        keys = {vector.tobytes(): vector for vector in np.asarray(vectors, np.float32)}
+        return self.project(np.stack([keys[key] for key in _thinned(list(keys))]))
+
+    def distance_to(self, places: NDArray[np.float32], items: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The distance ``(n_items,)`` of items, of the pool or not, to the nearest of some places in the axes."""
+        result = np.empty(len(items), np.float32)
+        for piece, values in blocks(items, NEAR_BLOCK):
+            result[piece] = np.sqrt(distances_to(places, self.project(values), "euclidean").min(axis=0))
+        return result
 
     def _distances(self, places: NDArray[np.float32], over: str) -> NDArray[np.float32]:
         """The distance of every item to the nearest of some places in the axes."""

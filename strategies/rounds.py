@@ -19,9 +19,10 @@ from .base import Brief, Queries, class_labels
 from .classifiers import classifier_spec
 from .crossval import cross_validate
 from .duplicates import Duplicates, askable
+from .fitted import Fitted
 from .labels import Labels
 from .pool import Pool
-from .priors import Correction, class_prior, prevalence_in_force
+from .priors import Correction, Prevalence, class_prior, prevalence_in_force
 from .queries import QueryList
 from .reasons import Reason, explain
 from .retrieval import Metric
@@ -29,7 +30,7 @@ from .rows import RememberingLearner, Rows, packed
 from .scoring import Scoring, make_scoring, shown_model, stage_rates
 from .settings import RoundSettings
 
-__all__ = ["Labels", "QueryList", "Round", "RoundSettings", "re_estimate", "run_round"]
+__all__ = ["Fitted", "Labels", "QueryList", "Round", "RoundSettings", "fit_model", "re_estimate", "run_round"]
 
 
 @dataclass
@@ -116,6 +117,23 @@ def run_round(
     return _Turn(pool, labels, settings, rng, audit).run()
 
 
+def fit_model(
+    pool: Pool,
+    labels: Labels,
+    settings: RoundSettings,
+    rng: np.random.Generator,
+    audit: SealedAudit | None = None,
+) -> Fitted:
+    """The model that `run_round` with the same arguments has, without asking or scoring the pool.
+
+    Raises
+    ------
+    ValueError
+        When there is no model: fewer than two classes have a label, or the classifier cannot be fitted.
+    """
+    return _Turn(pool, labels, settings, rng, audit).fitted()
+
+
 def re_estimate(scoring: Scoring, labels: Labels, audit: SealedAudit) -> dict[str, Any]:
     """The report of the estimates with the model of a round, after more answers than it knew; no new fit."""
     audit = audit.beside(labels)
@@ -152,6 +170,7 @@ class _Turn:
         audit: SealedAudit | None,
     ) -> None:
         self.pool, self.labels, self.settings, self.rng = pool, labels, settings, rng
+        self.correcting_rng = rng.spawn(1)[0]  # of its own: the model does not depend on what is asked
         self.audit = None if audit is None else audit.beside(labels)
         answers = Answers() if self.audit is None else self.audit.answers
         self.sealed = answers.rows[~answers.reached]
@@ -184,12 +203,8 @@ class _Turn:
         with self.clock.measure("fit"):
             fitted = self._fit()
         learner: Any = None if fitted is None else RememberingLearner(fitted, self.pool.X)
-        unknown = np.full(n_classes, np.nan)
-        prior = unknown if learner is None else class_prior(labels.classes, n_classes)
-        prevalence, source = prevalence_in_force(
-            labels, self.pool.n_items, self.settings.prevalence, self.audit, prior
-        )
-        self.known_prevalence = prevalence.point if np.isfinite(prevalence.point).all() else None
+        prior = np.full(n_classes, np.nan) if learner is None else class_prior(labels.classes, n_classes)
+        prevalence, source = self._prevalence(prior)
         asker = Asker(
             self.pool, self.labels, self.settings, self.rng, self.audit, self.rows, self.sealed, self.taken,
             self.n_labels, self.brief, self.known_prevalence, self.messages,
@@ -231,10 +246,40 @@ class _Turn:
             estimator=None if learner is None else learner.estimator,
         )
 
+    def fitted(self) -> Fitted:
+        """The model alone; where every item has an answer, too."""
+        labels = self.labels
+        if len(np.unique(labels.classes)) < 2:
+            raise ValueError("there is no model yet: label items of at least two classes first")
+        learner = self._fitted_learner()
+        if learner is None:
+            raise ValueError(self.messages[-1])
+        prevalence, source = self._prevalence(class_prior(labels.classes, labels.n_classes))
+        if not len(self.rows):
+            self.candidates = Rows(self.pool.X)
+        model = self._model(learner)
+        fitted = Fitted.of(model, prevalence.point, source, self.messages)
+        if self.audit is None:
+            return fitted
+        scoring = make_scoring(self.pool, learner, labels, self.audit, self.settings, model, scores_all=False)
+        return fitted.with_thresholds(scoring.thresholds.values, scoring.thresholds.sources)
+
+    def _prevalence(self, prior: NDArray[np.float64]) -> tuple[Prevalence, str]:
+        """The prevalence in force, and where it comes from."""
+        prevalence, source = prevalence_in_force(
+            self.labels, self.pool.n_items, self.settings.prevalence, self.audit, prior
+        )
+        self.known_prevalence = prevalence.point if np.isfinite(prevalence.point).all() else None
+        return prevalence, source
+
     def _fit(self) -> ActiveLearner | None:
         """A fresh modAL learner on the labels; None before two classes have one, or where it cannot be fitted."""
         if len(np.unique(self.labels.classes)) < 2 or not len(self.rows):
             return None
+        return self._fitted_learner()
+
+    def _fitted_learner(self) -> ActiveLearner | None:
+        """The learner, or None with a message."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # few labels always give some
@@ -269,7 +314,14 @@ class _Turn:
         correction = Correction(settings.correction)
         try:
             return shown_model(
-                learner, self.candidates, correction, prevalence, self.audit, self.pool, settings.wanted, self.rng
+                learner,
+                self.candidates,
+                correction,
+                prevalence,
+                self.audit,
+                self.pool,
+                settings.wanted,
+                self.correcting_rng,
             )
         except Exception as error:
             self.messages.append(f"the probabilities could not be corrected ({type(error).__name__}: {error})")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
+from ..publication import Publication
 from .columns import MECHANISMS, SPLITS, Column, item_columns, schema_of
 from .content import Content, Tally
 from .descriptions import hugging_face_features, type_words
+from .markdown import bullets, code, markdown_table, plain
 from .replay import TABLE
 from .selection import AUDIT
 from .splits import HELD_OUT
@@ -43,7 +45,7 @@ def card(content: Content, tally: Tally, version: str, sizes: Mapping[str, int])
     """The whole of README.md; `sizes` are the bytes of the files."""
     head = yaml.safe_dump(front_matter(content, tally, sizes), sort_keys=False, allow_unicode=True, width=110)
     sections = [
-        f"# {_plain(content.title)}, version {version}",
+        f"# {plain(content.title)}, version {version}",
         *(["**This is a draft. It is not meant to be used or passed on.**"] if content.is_draft else []),
         *_details(content, version),
         *_uses(content),
@@ -60,15 +62,9 @@ def card(content: Content, tally: Tally, version: str, sizes: Mapping[str, int])
 
 def front_matter(content: Content, tally: Tally, sizes: Mapping[str, int]) -> dict[str, Any]:
     """The YAML of the card."""
-    publication, terms = content.publication, content.publication.terms
+    publication = content.publication
     n_rows = sum(tally.n_rows[path] for path in content.split_files.values())
-    values: dict[str, Any] = {"pretty_name": content.title}
-    if terms is not None:
-        values["license"] = terms.hugging_face
-        if terms.hugging_face == "other":
-            values |= {"license_name": terms.spdx, "license_link": terms.url}
-    if publication.language:
-        values["language"] = [publication.language]
+    values: dict[str, Any] = {"pretty_name": content.title} | said_front_matter(publication)
     values |= {
         "annotations_creators": ["expert-generated"],
         "source_datasets": ["original"],
@@ -79,6 +75,19 @@ def front_matter(content: Content, tally: Tally, sizes: Mapping[str, int]) -> di
     }
     info = _dataset_info(content, tally, sizes)
     return values | ({"dataset_info": [info]} if info else {})
+
+
+def said_front_matter(publication: Publication) -> dict[str, Any]:
+    """Licence and language, where they have been said, in the words of Hugging Face."""
+    values: dict[str, Any] = {}
+    terms = publication.terms
+    if terms is not None:
+        values["license"] = terms.hugging_face
+        if terms.hugging_face == "other":
+            values |= {"license_name": terms.spdx, "license_link": terms.url}
+    if publication.language:
+        values["language"] = [publication.language]
+    return values
 
 
 def _configs(content: Content, tally: Tally) -> list[dict[str, Any]]:
@@ -122,20 +131,18 @@ def _details(content: Content, version: str) -> list[str]:
     return [
         "## Dataset Details",
         "### Dataset Description",
-        _plain(p.description) or NOT_SAID,
-        _list(f"**{name}:** {_plain(value)}" for name, value in facts),
+        plain(p.description) or NOT_SAID,
+        bullets(f"**{name}:** {plain(value)}" for name, value in facts),
         "### Dataset Sources",
-        f"The rows are from the table {_code(source)}{f' ({p.source_url})' if p.source_url else ''}, of "
+        f"The rows are from the table {code(source)}{f' ({p.source_url})' if p.source_url else ''}, of "
         f"{content.workspace.table.n_rows:,} rows; the SHA-256 of its file is "
-        f"{_code(content.workspace.fingerprint.sha256)}.",
+        f"{code(content.workspace.fingerprint.sha256)}.",
     ]
 
 
 def _uses(content: Content) -> list[str]:
     p = content.publication
-    direct = (
-        _plain(p.uses) or "Training and testing classifiers of the classes below on the columns of the source."
-    )
+    direct = plain(p.uses) or "Training and testing classifiers of the classes below on the columns of the source."
     unsuited = (
         "Reading class frequencies, or anything else about the population, off the rows of train or validation; "
         "mixing the labels of a model with those of people."
@@ -145,7 +152,7 @@ def _uses(content: Content) -> list[str]:
         "### Direct Use",
         direct,
         "### Out-of-Scope Use",
-        f"{unsuited} {_plain(p.unsuited)}".strip(),
+        f"{unsuited} {plain(p.unsuited)}".strip(),
     ]
 
 
@@ -158,7 +165,7 @@ def _structure(content: Content, tally: Tally) -> list[str]:
         "One row of a split file is one labelled item. `data/label_events.parquet` is the whole history, from "
         "which the labels follow; undone and corrected answers are in it. `data/unresolved.parquet` has the items "
         "that annotators were unsure of, flagged, or do not agree on: they are in no split.",
-        _table(("file", "rows"), files),
+        markdown_table(("file", "rows"), files),
         "### Splits",
         f"{TEST if tally.of_split('test') else NO_TEST} **validation** is the tenth of the other labels with the "
         "smallest hashes of their identifiers: it is not a random sample of the population. **train** is the "
@@ -184,7 +191,7 @@ def _class_table(content: Content, tally: Tally) -> str:
         counts = [f"{tally.labels[split, one['name']]:,}" for split in splits]
         rows.append((one["name"], *counts, _share(tally.prevalence.get(one["name"])), one.get("definition", "")))
     head = ("class", *splits, "estimated share of the pool (95 % interval)", "definition")
-    return _table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _share(estimate: Mapping[str, Any] | None) -> str:
@@ -204,10 +211,10 @@ def _creation(content: Content, tally: Tally) -> list[str]:
         _rationale(content),
         "### Source Data",
         "#### Data Collection and Processing",
-        _plain(p.collection) or NOT_SAID,
+        plain(p.collection) or NOT_SAID,
         f"Handed over are {_source_words(content)}, as they are in the table.",
         "#### Who are the source data producers?",
-        f"{_plain(p.source_title)} {p.source_url}".strip() or NOT_SAID,
+        f"{plain(p.source_title)} {p.source_url}".strip() or NOT_SAID,
         "### How rows were selected",
         *_selection(content, tally),
         "### Annotations",
@@ -216,14 +223,14 @@ def _creation(content: Content, tally: Tally) -> list[str]:
         "#### Who are the annotators?",
         _annotators(content, tally),
         "### Personal and Sensitive Information",
-        _plain(p.personal) or NOT_SAID,
+        plain(p.personal) or NOT_SAID,
     ]
 
 
 def _rationale(content: Content) -> str:
     wanted = [f"'{one['name']}'" for one in content.taxonomy if one.get("wanted")]
     words = "The class looked for was" if len(wanted) == 1 else "The classes looked for were"
-    looked_for = f"{words} {_plain(', '.join(wanted))}. " if wanted else ""
+    looked_for = f"{words} {plain(', '.join(wanted))}. " if wanted else ""
     return (
         f"{looked_for}Items were labelled one after another by people with rareloop, which asks for the items "
         "that help most to find and tell apart rare classes."
@@ -239,7 +246,7 @@ def _selection(content: Content, tally: Tally) -> list[str]:
     used = [m for m in MECHANISMS if any(m == each for _, each in tally.mechanisms)]
     splits = [split for split in (*SPLITS, HELD_OUT) if tally.of_split(split)]
     rows = [(m, *(f"{tally.mechanisms[split, m]:,}" for split in splits)) for m in used]
-    paragraphs = [_table(("selection_mechanism", *splits), rows)]
+    paragraphs = [markdown_table(("selection_mechanism", *splits), rows)]
     members = content.sampled.members
     if not members:
         return [
@@ -270,7 +277,9 @@ def _selection(content: Content, tally: Tally) -> list[str]:
 
 def _process(content: Content, tally: Tally) -> list[str]:
     """How labels were given: facts that were counted."""
-    parts = [_table(("label_source", "rows"), [(name, f"{k:,}") for name, k in sorted(tally.sources.items())])]
+    parts = [
+        markdown_table(("label_source", "rows"), [(name, f"{k:,}") for name, k in sorted(tally.sources.items())])
+    ]
     n_agreed, n_differing = len(tally.agreements), tally.reasons["conflict"]
     parts.append(
         f"Two or more people looked at {n_agreed + n_differing:,} items: they agree on {n_agreed:,} of them, and "
@@ -289,7 +298,7 @@ def _process(content: Content, tally: Tally) -> list[str]:
 
 def _annotators(content: Content, tally: Tally) -> str:
     people = {name: n for name, n in sorted(tally.annotators.items()) if name != TABLE}
-    said = ", ".join(f"{_plain(name)} ({n:,})" for name, n in people.items()) or "nobody"
+    said = ", ".join(f"{plain(name)} ({n:,})" for name, n in people.items()) or "nobody"
     named = "by name" if "annotators" in content.publication.include else "by pseudonym"
     table = tally.annotators.get(TABLE, 0)
     return f"Labels in force, {named}: {said}." + (f" {table:,} labels came with the table." if table else "")
@@ -299,7 +308,7 @@ def _limits(content: Content, tally: Tally) -> list[str]:
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(tally.reasons.items())) or "none"
     return [
         "## Bias, Risks, and Limitations",
-        _plain(content.publication.limitations) or NOT_SAID,
+        plain(content.publication.limitations) or NOT_SAID,
         f"{NOT_FREQUENCIES} Parts of the population that no strategy looked into are missing. Unresolved items: "
         f"{reasons}. What annotators find hard is therefore rarer in the splits than in the population.",
         "### Recommendations",
@@ -313,7 +322,7 @@ def _ending(content: Content, version: str) -> list[str]:
     people = ", ".join(c.name for c in p.creators)
     return [
         "## Citation",
-        _plain(content.citation(version)),
+        plain(content.citation(version)),
         "## Glossary",
         "pool: all rows of the source table. query: the question for the class of one item. round: fitting a "
         "model and choosing the next queries. sealed audit: a random sample whose answers no model learns from. "
@@ -323,40 +332,18 @@ def _ending(content: Content, version: str) -> list[str]:
         f"Check this package with `rareloop verify`. Version {version} is described in CHANGELOG.md, the classes "
         "in taxonomy.json, software, seeds and settings in provenance.json.",
         "## Dataset Card Authors",
-        f"Written by rareloop from the log{f', with texts of {_plain(people)}' if people else ''}.",
+        f"Written by rareloop from the log{f', with texts of {plain(people)}' if people else ''}.",
         "## Dataset Card Contact",
-        _plain(p.contact) or NOT_SAID,
+        plain(p.contact) or NOT_SAID,
     ]
 
 
-# ---- Markdown ---------------------------------------------------------------------------------------
-
-
-def _plain(text: str) -> str:
-    """Text of a user in Markdown: no HTML comes of it."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").strip()
-
-
-def _code(text: str) -> str:
-    return f"`{text.replace('`', ' ')}`"
-
-
-def _cell(text: str) -> str:
-    return " ".join(_plain(str(text)).replace("|", "\\|").split())
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
-
-
-def _list(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+# ---- columns ----------------------------------------------------------------------------------------
 
 
 def _column_table(columns: Sequence[Column]) -> str:
     rows = [(f"`{c.name}`", type_words(c.kind), c.meaning + _values(c)) for c in columns]
-    return _table(("column", "type", "meaning"), rows)
+    return markdown_table(("column", "type", "meaning"), rows)
 
 
 def _values(column: Column) -> str:

@@ -86,7 +86,7 @@ def export_labels(
     InputError
         When the format is not known, there is no label, or the file cannot be written.
     """
-    kind = _kind_of(target, fmt)
+    kind = format_of(target, fmt)
     state = workspace.log.snapshot()  # labelling goes on meanwhile
     rows = labelled_rows(workspace, state)
     if not len(rows):
@@ -104,6 +104,8 @@ def export_labels(
 def export_blocks(blocks: Iterable[pa.Table], target: Path, fmt: Format | str | None = None) -> None:
     """Write tables of one schema, at least one, as one file that a spreadsheet can open without harm.
 
+    A Parquet file keeps the metadata of the schema.
+
     Parameters
     ----------
     blocks
@@ -117,7 +119,7 @@ def export_blocks(blocks: Iterable[pa.Table], target: Path, fmt: Format | str | 
     InputError
         When the format is not known, or the file cannot be written.
     """
-    kind = _kind_of(target, fmt)
+    kind = format_of(target, fmt)
     if kind not in _WRITERS:
         raise InputError(
             f"{target.name} would be tasks of Label Studio, and these are none: choose another format"
@@ -126,7 +128,8 @@ def export_blocks(blocks: Iterable[pa.Table], target: Path, fmt: Format | str | 
     _write(target, _WRITERS[kind], safe)
 
 
-def _kind_of(target: Path, fmt: Format | str | None) -> Format:
+def format_of(target: Path, fmt: Format | str | None = None) -> Format:
+    """The format of a file, by default what its name ends in; raises InputError where it cannot be written."""
     kind = fmt or FORMATS.get(target.suffix.lower())
     known = next((one for one in FORMATS.values() if one == kind), None)
     if known is None:
@@ -224,7 +227,7 @@ def _source_names(names: list[str]) -> list[str]:
 def _portable(table: pa.Table) -> pa.Table:
     """Every column in the type that every reader knows; what is known of it, as its unit, stays."""
     fields = [pa.field(f.name, portable(f.type), metadata=f.metadata) for f in table.schema]
-    return table.cast(pa.schema(fields))
+    return table.cast(pa.schema(fields, metadata=table.schema.metadata))
 
 
 def _write_parquet(path: Path, blocks: Iterator[pa.Table]) -> None:

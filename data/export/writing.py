@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -31,6 +32,7 @@ from .replay import EVENT_SCHEMA, events_table, facts_of, reason_unresolved
 MOST_ROWS = 20_000
 BLOCK_BYTES = 2**26
 CERTIFIED = ("default", "guarantee")
+PREDICTED = {"machine_label": "suggested_label", "confidence": "suggested_confidence"}  # in predictions
 
 
 class Sink:
@@ -233,14 +235,22 @@ def _write_machine_labels(content: Content, path: Path, folder: Path, tally: Tal
         seen = np.zeros(content.workspace.table.n_rows, bool)
         with Sink(folder, "data/machine_labels.parquet", schema, tally) as sink:
             for batch in file.iter_batches(MOST_ROWS):
-                given = {name: batch.column(name) for name in batch.schema.names}
-                empty = pa.nulls(len(batch))
+                given = _machine_columns(batch)
+                empty = pa.nulls(len(next(iter(given.values()), ())))
                 block = pa.table([given.get(f.name, empty).cast(f.type) for f in schema], schema=schema)
                 _check_machine_labels(content, block, path, seen)
                 sink.write(block)
     except (OSError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path.name} is no table of machine labels ({reason}): write it as Parquet") from error
+
+
+def _machine_columns(batch: pa.RecordBatch) -> dict[str, pa.Array]:
+    """The columns by our names; of a file of ``rareloop predict`` only items that no person has labelled."""
+    if "is_labelled" in batch.schema.names and "machine_label" not in batch.schema.names:
+        batch = batch.filter(pc.invert(batch.column("is_labelled")))
+    given = {name: batch.column(name) for name in batch.schema.names}
+    return {ours: given[name] for ours, name in PREDICTED.items() if name in given} | given
 
 
 def _check_machine_labels(content: Content, block: pa.Table, path: Path, seen: NDArray[np.bool_]) -> None:
