@@ -25,6 +25,17 @@ def add_model_commands(commands: Any, say: Say, bar: Bar) -> None:
     )
     _add_classifier(parser)
     parser.set_defaults(run=lambda options: predict_command(options, say, bar))
+    parser = commands.add_parser("model", help="save the model, to be used without the workspace")
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument(
+        "--to", type=Path, required=True, metavar="FILE|DIR", help="ends in .skops, or a new folder"
+    )
+    parser.add_argument(
+        "--format", choices=["skops", "onnx"], default="skops",
+        help="skops for rareloop.load_model (the default), or a graph that ONNX runtimes run",
+    )  # fmt: skip
+    _add_classifier(parser)
+    parser.set_defaults(run=lambda options: model_command(options, say, bar))
 
 
 def _add_classifier(parser: argparse.ArgumentParser) -> None:
@@ -52,3 +63,21 @@ def predict_command(options: argparse.Namespace, say: Say, bar: Bar) -> None:
     for name, count in done.counts.items():
         say(f"  {name:<24} {count:>8,} predicted")
     say(f"  {done.correction}")
+
+
+def model_command(options: argparse.Namespace, say: Say, bar: Bar) -> None:
+    """Save the model, and say how its probabilities are corrected."""
+    from .model_files import save_model
+
+    workspace = Workspace.open(options.workspace)
+    try:
+        with bar() as progress:
+            saved = save_model(
+                workspace, options.to, classifier=options.classifier, fmt=options.format, progress=progress
+            )
+    finally:
+        workspace.close()
+    for message in saved.messages:
+        say(message)
+    say(f"The model {saved.version} is in {options.to}")
+    say(f"  {saved.correction}")

@@ -132,8 +132,7 @@ class FeatureRecipe:
                 wrong = "no column" if not places else "two columns"
                 raise InputError(f"{where} has {wrong} '{name}', which the model takes once: add or rename it")
             found, wanted = kind_of(schema.field(places[0]).type), self.kinds[name]
-            is_empty = pa.types.is_null(schema.field(places[0]).type) and wanted != "array"
-            if found != wanted and not is_empty:
+            if found != wanted and not pa.types.is_null(schema.field(places[0]).type):
                 what = IN_WORDS.get(str(found), f"{schema.field(places[0]).type} values")
                 raise InputError(
                     f"column '{name}' of {where} holds {what}, and the model takes {IN_WORDS[wanted]} there: "
@@ -160,7 +159,8 @@ class FeatureRecipe:
         for name in self.columns:
             cells = table.column(name)
             self._check_cells(cells, name, where, start)
-            values = feature_values(cells, name, start, report, self.infinite).astype(np.float32)
+            with np.errstate(over="ignore"):  # what is too large is refused below
+                values = feature_values(cells, name, start, report, self.infinite).astype(np.float32)
             if not np.isfinite(values).all():
                 row = start + int(np.argmax(~np.isfinite(values).all(axis=1)))
                 raise InputError(f"column '{name}' of {where} has a value in row {row} that is too large: mend it")
@@ -182,6 +182,7 @@ class FeatureRecipe:
                     "leave such rows out, or leave the cell empty"
                 )
         elif kind == "array":
+            cells = cells.cast(pa.list_(pa.float64())) if pa.types.is_null(cells.type) else cells
             lengths = pc.fill_null(pc.list_value_length(cells), -1)
             wrong = pc.not_equal(lengths, self.report.widths[name])
             if pc.any(wrong).as_py():
