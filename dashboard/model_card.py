@@ -21,7 +21,7 @@ from .reasons import plain_name
 SHOWN = ("prevalence", "precision", "recall", "f1", "completeness", "purity")
 SHARES = ("prevalence", "precision", "recall", "completeness", "purity")
 NOT_TRAINING = (
-    "Scores on the labels that the model has learned from are not given: those were picked, and flatter it."
+    "Scores on the labels that the model has learned from are not given: those were picked, and would flatter it."
 )
 
 
@@ -164,7 +164,7 @@ def _estimated(model: NewestModel) -> list[str]:
     whose = (
         "these are of the very labels and settings that this model has"
         if model.is_of_round
-        else f"that model had {record.n_labels:,} labels, and this one has {len(model.labels.rows):,}"
+        else f"{record.n_labels:,} items had a label then, and {model.n_labels:,} have one now"
     )
     return [
         f"From the sealed audit, {report['n_audit']:,} answers to items drawn at random that no model learns "

@@ -58,13 +58,14 @@ def save_model(
         When there is no model, the classifier cannot be saved so, a package is missing, or the place cannot be
         written.
     """
+    types: list[str] = []
     is_file = target.suffix.lower() == SUFFIX
     _check_target(target, is_file, fmt)
     model = fit_newest(workspace, classifier, progress)
     if fmt == "onnx":
         from .onnx_graph import onnx_graph
 
-        members, types = {ONNX_FILE: onnx_graph(model)}, []
+        members = {ONNX_FILE: onnx_graph(model)}
     else:
         members, types = _skops_members(model)
     manifest = _manifest(model, fmt, checksums(members), types)

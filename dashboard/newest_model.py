@@ -70,9 +70,17 @@ class NewestModel:
         """Whether the newest round has measured this model: the same labels, classifier and correction."""
         if self.round is None:
             return False
-        n_answers = 0 if self.audit is None else int((self.audit.answers.classes >= 0).sum())
+        newest = self.workspace.log.events(newest_first=True, limit=1)
+        if newest and newest[0].created_at > self.round.created_at:
+            return False
         same = (self.round.settings.get(name) == value for name, value in self._decisive.items())
-        return self.round.n_labels == len(self.labels.rows) + n_answers and all(same)
+        return self.round.n_labels == self.n_labels and all(same)
+
+    @property
+    def n_labels(self) -> int:
+        """Labels as rounds count them: those that it has learned from, and those of the audit."""
+        audited = 0 if self.audit is None else int((self.audit.answers.classes >= 0).sum())
+        return len(self.labels.rows) + audited
 
     @property
     def _decisive(self) -> dict[str, Any]:

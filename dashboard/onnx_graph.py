@@ -85,7 +85,7 @@ def _correct(graph: Any, model: NewestModel) -> None:
     before = ""
     for number, (kind, inputs) in enumerate(steps):
         after = OUTPUT if number == len(steps) - 1 else f"rareloop_{number}"
-        more = {"axis": 1} if kind == "Softmax" else {}
+        more: dict[str, Any] = {"axis": 1} if kind == "Softmax" else {}
         taken = inputs if not before else [before, *inputs]
         inner.node.append(helper.make_node(kind, taken, [after], name=f"rareloop_{kind}_{number}", **more))
         before = after

@@ -291,15 +291,14 @@ def _are_sound(estimator: Any) -> bool:
             _is_sound(t.children_left, t.children_right, t.feature, t.children_left == -1, n) for t in trees
         )
     if isinstance(estimator, HistGradientBoostingClassifier):
-        nodes = [one.nodes for stage in estimator._predictors for one in stage]
-        return all(
-            _is_sound(
-                *(each[key].astype(np.int64) for key in ("left", "right", "feature_idx")), each["is_leaf"] != 0, n
-            )
-            and not each["is_categorical"].any()
-            for each in nodes
-        )
+        return all(_leads_on(one.nodes, n) for stage in estimator._predictors for one in stage)
     return True
+
+
+def _leads_on(nodes: NDArray[Any], n_features: int) -> bool:
+    """The same for one tree of boosting; those of ours split no categories."""
+    left, right, feature = (nodes[key].astype(np.int64) for key in ("left", "right", "feature_idx"))
+    return not nodes["is_categorical"].any() and _is_sound(left, right, feature, nodes["is_leaf"] != 0, n_features)
 
 
 def _is_sound(left: Any, right: Any, feature: Any, is_leaf: NDArray[np.bool_], n_features: int) -> bool:

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rareloop.data.errors import InputError
 from rareloop.data.events import Action, Event, fold
-from rareloop.data.export.card import _table
 from rareloop.data.export.columns import item_columns, portable, source_columns
 from rareloop.data.export.licences import LICENCES, notice
+from rareloop.data.export.markdown import markdown_table
 from rareloop.data.export.replay import (
     Pseudonyms,
     answered_items,
@@ -356,6 +356,6 @@ def test_a_table_is_not_read_through_a_link(tmp_path):
 
 
 def test_cells_of_the_card_stay_cells():
-    text = _table(("class", "n"), [("a | b\n<script>", "1")])
+    text = markdown_table(("class", "n"), [("a | b\n<script>", "1")])
     assert text.splitlines()[2] == "| a \\| b &lt;script&gt; | 1 |"
     assert yaml.safe_load(yaml.safe_dump({"pretty_name": "a: b # c"})) == {"pretty_name": "a: b # c"}
