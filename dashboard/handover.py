@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from ..data.export.package import Written, release_of, write_package
 from ..data.export.readers import readers_results
 from ..data.export.reading import read_release
 from ..data.export.replay import answered_items
+from ..data.export.safety import MODEL_FOLDER
 from ..data.export.selection import Member, Sampled, campaign_members
 from ..data.export.versions import DRAFT, Change, Release, compare, parts, remember, remembered
 from ..data.publication import Publication
@@ -27,6 +30,7 @@ from ..data.tables import Progress
 from ..data.workspace import Workspace
 from ..strategies.near_duplicates import near_groups
 from .audits import AuditFiles, current_audit, task_of
+from .model_files import save_model
 from .training import labels_of
 
 MOST_VALUES = 2**26  # of features in memory; beyond that only equal features count as duplicates
@@ -43,6 +47,7 @@ def make_package(
     include: Sequence[str] = (),
     previous: Path | None = None,
     machine_labels: Path | None = None,
+    model: bool = False,
     draft: bool = False,
     memory: Path | None = None,
     progress: Progress | None = None,
@@ -57,19 +62,23 @@ def make_package(
         The package before this one; by default what the workspace remembers.
     memory
         The folder in which the version is remembered; by default that of the workspace.
+    model
+        Whether to put the newest model beside the data, see `model_files.save_model`.
 
     Raises
     ------
     InputError
-        As `write_package`, and when the features are not built.
+        As `write_package`, and when the features are not built; with a model as `save_model`, and when it takes a
+        column that is not handed over.
     """
     tell = progress or (lambda share, text: None)
     tell(0.0, "reading the log")
     content = content_of(workspace, include, machine_labels, draft, lambda s, text: tell(0.2 * s, text))
     before = read_release(previous) if previous is not None else _last_release(workspace)
-    written = write_package(
-        content, target, version=version, before=before, progress=lambda s, text: tell(0.2 + 0.8 * s, text)
-    )
+    with _with_model(content, model) as whole:
+        written = write_package(
+            whole, target, version=version, before=before, progress=lambda s, text: tell(0.2 + 0.8 * s, text)
+        )
     if not draft:
         remember(memory or workspace.folder, written.release)
     return written
@@ -112,7 +121,28 @@ def content_of(
     groups = duplicate_groups(workspace, [*labelled, *unresolved]) if labelled else {}
     tell(0.6, "reading the samples")
     sampled = samples_of(workspace, state)
-    return Content(workspace, publication, state.all_events(), state, sampled, groups, machine_labels, draft)
+    return Content(
+        workspace, publication, state.all_events(), state, sampled, groups, machine_labels, is_draft=draft
+    )
+
+
+@contextlib.contextmanager
+def _with_model(content: Content, is_wanted: bool) -> Iterator[Content]:
+    """The same content with the newest model, which is saved in a folder of its own until it is copied."""
+    if not is_wanted:
+        yield content
+        return
+    handed_over = {column.original for column in content.source}
+    hidden = next((name for name in content.workspace.roles.features if name not in handed_over), None)
+    if hidden is not None:
+        raise InputError(
+            f"the model takes column '{hidden}', which is not handed over: add it with `rareloop describe "
+            f"{content.workspace.folder} --columns ...`, or leave --model out"
+        )
+    with tempfile.TemporaryDirectory(prefix="rareloop-") as place:
+        folder = Path(place) / MODEL_FOLDER
+        save_model(content.workspace, folder)
+        yield replace(content, model=folder)
 
 
 def _last_release(workspace: Workspace) -> Release | None:
@@ -226,7 +256,8 @@ def _compared(checks: PackageChecks, workspace: Workspace) -> str:
             machine_labels if machine_labels.exists() else None,
             bool(provenance["draft"]),
         )
-        write_package(content, target, version=version, before=_before(workspace, version))
+        with _with_model(content, (checks.folder / MODEL_FOLDER).exists()) as whole:
+            write_package(whole, target, version=version, before=_before(workspace, version))
         again, given = facts_in(target), facts_in(checks.folder)
     for name in sorted(again.keys() | given.keys()):
         if again.get(name) != given.get(name):

@@ -17,7 +17,14 @@ from ..data.workspace import Workspace
 
 Say = Callable[[str], None]
 Bar = Callable[[], AbstractContextManager[Progress]]
-PACKAGE_FLAGS = {"version": None, "include": None, "previous": None, "machine_labels": None, "draft": False}
+PACKAGE_FLAGS = {
+    "version": None,
+    "include": None,
+    "previous": None,
+    "machine_labels": None,
+    "model": False,
+    "draft": False,
+}
 TEXTS = {
     "name": "a short name for files, lower case",
     "title": "the title of the data set",
@@ -60,6 +67,9 @@ def add_package_flags(parser: argparse.ArgumentParser) -> None:
         "--machine-labels", type=Path, metavar="FILE",
         help="labels of a model alone, as Parquet with item_id, machine_label, confidence, model_version",
     )  # fmt: skip
+    group.add_argument(
+        "--model", action="store_true", help="put the newest model beside the data, as `rareloop model` saves it"
+    )
     group.add_argument(
         "--draft", action="store_true", help="although licence, description or creators are missing"
     )
@@ -122,6 +132,7 @@ def export_package(workspace: Workspace, options: argparse.Namespace, say: Say, 
             include=options.include or (),
             previous=options.previous,
             machine_labels=options.machine_labels,
+            model=options.model,
             draft=options.draft,
             progress=progress,
         )

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import yaml
 
 from ..data.campaigns import CampaignRecord
@@ -15,6 +16,7 @@ from ..data.export.markdown import bullets, code, markdown_table, plain
 from ..data.publication import Publication
 from ..data.recipes import IN_WORDS
 from ..strategies.certificate import HEADINGS
+from ..strategies.priors import Correction
 from .newest_model import NewestModel, correction_in_words
 from .reasons import plain_name
 
@@ -227,7 +229,12 @@ def _labels(model: NewestModel) -> list[str]:
         "sample, "
         "and their shares are not those of the population. What chose them:",
         markdown_table(("chosen by", "labels"), [(name, f"{n:,}") for name, n in by_arm.most_common()]),
-        f"{sealed:,} answers of the sealed audit were left out.",
+        f"{sealed:,} answers of the sealed audit were left out."
+        + (
+            " Probabilities or thresholds were set by them, so that scores on these items would flatter the model."
+            if model.fitted.correction == Correction.AUDIT or np.isfinite(model.fitted.thresholds).any()
+            else ""
+        ),
     ]
 
 

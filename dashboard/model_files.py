@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ..data.errors import InputError
+from ..data.model_archive import CARD, MANIFEST, SKOPS_FILE, checksums, look_into, members_of, packed
 from ..data.tables import Progress
 from ..data.workspace import Workspace
-from .model_archive import CARD, MANIFEST, SKOPS_FILE, checksums, members_of, packed
 from .model_card import model_card
 from .newest_model import NewestModel, correction_in_words, fit_newest, software
 from .saved_model import FORMAT, NEEDS, OFFERED, PARTS
@@ -91,8 +91,8 @@ def _check_target(target: Path, is_file: bool, fmt: str) -> None:
         raise InputError(
             "a model as ONNX is a folder, since its features are described beside it: name one with --to"
         )
-    needed = "skops" if fmt == "skops" else "skl2onnx"
-    if importlib.util.find_spec(needed) is None:
+    needed = ("skops",) if fmt == "skops" else ("skl2onnx", "onnxruntime")
+    if any(importlib.util.find_spec(name) is None for name in needed):
         raise InputError(NEEDS if fmt == "skops" else "a model as ONNX needs pip install 'rareloop[onnx]'")
     if not target.parent.is_dir():
         raise InputError(f"there is no folder {target.parent}: make it first")
@@ -116,6 +116,8 @@ def _skops_members(model: NewestModel) -> tuple[dict[str, bytes], list[str]]:
         dumped = skops.io.dumps(estimator)
         foreign = ({kind} | set(skops.io.get_untrusted_types(data=dumped))) - OFFERED - PARTS
         skops.io.loads(dumped, trusted=sorted(PARTS | OFFERED | foreign))
+        members = members_of(dumped)
+        look_into(packed(members), model.settings.classifier)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"[:200]
         raise InputError(
@@ -123,7 +125,7 @@ def _skops_members(model: NewestModel) -> tuple[dict[str, bytes], list[str]]:
             "on offer "
             "with --classifier"
         ) from error
-    return members_of(dumped), sorted(foreign)
+    return members, sorted(foreign)
 
 
 def _manifest(model: NewestModel, fmt: str, members: Mapping[str, str], types: list[str]) -> dict[str, Any]:

@@ -40,15 +40,13 @@ def onnx_graph(model: NewestModel) -> bytes:
     except Exception as error:  # converters raise all kinds
         name = type(error).__name__
         raise InputError(
-            f"the classifier {model.settings.classifier} cannot be written as ONNX with the skl2onnx that is "
-            "installed "
+            f"the classifier {model.settings.classifier} cannot be written as ONNX with the skl2onnx installed "
             f"({name}): save it with --format skops, or another one with --classifier"
         ) from error
     if difference > CLOSE:
         raise InputError(
             f"the classifier {model.settings.classifier} as ONNX says other than it does itself (by "
-            f"{difference:.2g}): "
-            "save it with --format skops"
+            f"{difference:.2g}): save it with --format skops"
         )
     return bytes(graph.SerializeToString())
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from ..data.errors import InputError
+from ..data.model_archive import CARD, MANIFEST, MOST_BYTES, MOST_TEXT, SCHEMA, SKOPS_FILE, look_into, member
 from ..data.recipes import FeatureRecipe, plain_columns
 from ..strategies.fitted import Fitted
 from ..strategies.priors import Correction
-from .model_archive import CARD, MANIFEST, MOST_BYTES, MOST_TEXT, SCHEMA, SKOPS_FILE, look_into, member
 
 FORMAT = 1
 BLOCK_VALUES = 2**22

@@ -320,6 +320,12 @@ def _limits(content: Content, tally: Tally) -> list[str]:
 def _ending(content: Content, version: str) -> list[str]:
     p = content.publication
     people = ", ".join(c.name for c in p.creators)
+    model = (
+        "A model that has learned from these labels is in model/, described in model/MODEL_CARD.md. What it "
+        "predicts may have been set by the audit, which is in test: do not measure it there. "
+        if content.model is not None
+        else ""
+    )
     return [
         "## Citation",
         plain(content.citation(version)),
@@ -329,7 +335,8 @@ def _ending(content: Content, version: str) -> list[str]:
         "campaign: a random sample drawn in one go to measure a frozen model. prevalence: the share of a class in "
         "the pool.",
         "## More Information",
-        f"Check this package with `rareloop verify`. Version {version} is described in CHANGELOG.md, the classes "
+        f"{model}Check this package with `rareloop verify`. "
+        f"Version {version} is described in CHANGELOG.md, the classes "
         "in taxonomy.json, software, seeds and settings in provenance.json.",
         "## Dataset Card Authors",
         f"Written by rareloop from the log{f', with texts of {plain(people)}' if people else ''}.",

@@ -15,12 +15,15 @@ import pyarrow.compute as pc
 
 from ..errors import InputError
 from ..events import LogState, fold
+from ..model_archive import MANIFEST, MOST_BYTES, SKOPS_FILE, look_into
 from .columns import TABLES, SourceColumn, item_columns, schema_of
 from .files import SUMS, file_facts
 from .licences import LICENCES
 from .reading import open_package, present_splits
 from .replay import FACTS, Pseudonyms, answered_items, events_from, facts_of, reason_unresolved
 from .safety import (
+    MODEL,
+    MODEL_FOLDER,
     UnsafeError,
     files_of,
     is_inside,
@@ -163,7 +166,21 @@ class PackageChecks:
         ]
         if wrong:
             raise CheckError(f"{wrong[0]} is not the file that was written: its checksum differs")
+        if found & set(MODEL):
+            self._model(found)
         return f"all {len(listed)} files are as they were written"
+
+    def _model(self, found: set[str]) -> None:
+        """A model is there as a whole, an archive of arrays as its manifest tells of; it is not loaded."""
+        missing = next((name for name in MODEL if name not in found), None)
+        if missing is not None:
+            raise CheckError(f"{missing} is missing, and the rest of a model is there")
+        archive = f"{MODEL_FOLDER}/{SKOPS_FILE}"
+        if (self.folder / archive).stat().st_size > MOST_BYTES:
+            raise CheckError(f"{archive} is larger than a model may be")
+        sums, texts = look_into((self.folder / archive).read_bytes(), archive)
+        if texts or sums != read_json(self.folder, f"{MODEL_FOLDER}/{MANIFEST}").get("members"):
+            raise CheckError(f"{archive} is not the model that its manifest tells of")
 
     def _sums(self) -> dict[str, str]:
         listed: dict[str, str] = {}

@@ -46,7 +46,8 @@ class Content:
     """One moment of a workspace, and how it is handed over.
 
     `sampled` are its probability samples and `groups` the group of each item that has near-duplicates: both
-    come from whoever knows them. `machine_labels` is a Parquet file with labels of a model alone.
+    come from whoever knows them. `machine_labels` is a Parquet file with labels of a model alone, `model` a
+    folder with a saved model.
     """
 
     workspace: Workspace
@@ -56,6 +57,7 @@ class Content:
     sampled: Sampled
     groups: Mapping[str, str]
     machine_labels: Path | None = None
+    model: Path | None = None
     is_draft: bool = False
 
     @cached_property

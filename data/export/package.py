@@ -25,6 +25,7 @@ from .content import Content, Tally
 from .croissant import croissant
 from .datapackage import datapackage
 from .files import SUMS, FileFacts, facts_in, sums_text, write_text
+from .safety import MODEL, MODEL_FOLDER
 from .texts import (
     as_json,
     changelog_text,
@@ -129,6 +130,7 @@ def _fill(
     """Write all files: the tables first, from which the version follows, then the texts, then the checksums."""
     tally = write_tables(content, folder, tell)
     _write_certificates(content, folder)
+    _copy_model(content, folder)
     write_text(folder / "taxonomy.json", as_json(taxonomy_json(content)))
     write_text(folder / "GUIDELINES.md", guidelines_text(content))
     write_text(folder / "LICENSE", licence_text(content))
@@ -191,6 +193,17 @@ def _write_certificates(content: Content, folder: Path) -> None:
             facts["Annotators"] = ", ".join(called[name] for name in people) or "not listed"
         path = folder / CERTIFICATES / f"certificate-{record.number:03d}.json"
         write_text(path, as_json(record.certificate | {"facts": facts}))
+
+
+def _copy_model(content: Content, folder: Path) -> None:
+    """The model with its manifest and card."""
+    if content.model is None:
+        return
+    (folder / MODEL_FOLDER).mkdir()
+    for name in MODEL:
+        shutil.copyfile(content.model / Path(name).name, folder / name)
+        with (folder / name).open("rb+") as file:
+            os.fsync(file.fileno())
 
 
 def _write_texts(

@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
+from ..model_archive import CARD, MANIFEST, SKOPS_FILE
+
 MAGIC = b"PAR1"
 MOST_TEXT = 2**26  # bytes of a text file
 MOST_GROUP = 2**30  # bytes of a row group in memory
@@ -32,6 +34,8 @@ PARQUET = re.compile(
     r"metrics\.parquet|data/(label_events|unresolved|samples|rounds|selection_log|machine_labels|held_out|"
     r"(train|validation|test)-00000-of-00001)\.parquet"
 )
+MODEL_FOLDER = "model"
+MODEL = tuple(f"{MODEL_FOLDER}/{name}" for name in (MANIFEST, CARD, SKOPS_FILE))
 CERTIFICATE = re.compile(r"certificates/certificate-\d{3,}\.json")
 OUTSIDE = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:")
 
@@ -66,7 +70,7 @@ def files_of(folder: Path) -> list[str]:
             raise UnsafeError(f"{name} is no plain file (a link or a device): a package has none")
         if mode & 0o111:
             raise UnsafeError(f"{name} may be executed: a package has nothing to run")
-        if name not in TEXTS and not PARQUET.fullmatch(name) and not CERTIFICATE.fullmatch(name):
+        if name not in (*TEXTS, *MODEL) and not PARQUET.fullmatch(name) and not CERTIFICATE.fullmatch(name):
             raise UnsafeError(f"{name} is no file of a package: nothing but tables and texts belongs there")
         found.append(name)
         if len(found) > MOST_FILES:

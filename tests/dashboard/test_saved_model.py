@@ -22,10 +22,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rareloop.dashboard.cli import main
-from rareloop.dashboard.model_archive import CARD, MANIFEST, SCHEMA, checksums, members_of, packed
 from rareloop.dashboard.model_files import save_model
 from rareloop.dashboard.predictions import predict
 from rareloop.data.errors import InputError
+from rareloop.data.model_archive import CARD, MANIFEST, SCHEMA, checksums, members_of, packed
 from rareloop.data.workspace import Workspace
 
 from .handover_sets import PUBLICATION

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.errors import InputError
+from .errors import InputError
 
 SCHEMA = "schema.json"
 MANIFEST, CARD = "manifest.json", "MODEL_CARD.md"
@@ -20,7 +20,7 @@ SKOPS_FILE = "model.skops"
 MOST_BYTES = 2**31  # of an archive, packed and unpacked
 MOST_MEMBERS = 100_000
 MOST_TEXT = 2**26  # of manifest and card each
-MEMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+MEMBER = re.compile(r"\d{5}\.npy|schema\.json|manifest\.json|MODEL_CARD\.md")
 EPOCH = (1980, 1, 1, 0, 0, 0)
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -36,8 +36,24 @@ def members_of(dumped: bytes) -> dict[str, bytes]:
     ids: dict[int, int] = {}
     names: dict[str, str] = {}
     _rename(schema, ids, names)
-    members = {new: stored[old] for old, new in names.items() if old in stored}
+    members = {new: _settled(stored[old]) for old, new in names.items() if old in stored}
     return {SCHEMA: json.dumps(schema, indent=1).encode()} | members
+
+
+def _settled(content: bytes) -> bytes:
+    """An array as a file, without the chance bytes between the fields of a record."""
+    try:
+        values = np.load(io.BytesIO(content), allow_pickle=False)
+    except ValueError:  # no array
+        return content
+    if values.dtype.names is None:
+        return content
+    clean = np.zeros(values.shape, values.dtype)
+    for field in values.dtype.names:
+        clean[field] = values[field]
+    buffer = io.BytesIO()
+    np.save(buffer, clean, allow_pickle=False)
+    return buffer.getvalue()
 
 
 def _rename(node: Any, ids: dict[int, int], names: dict[str, str]) -> None:
