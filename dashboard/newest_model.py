@@ -213,6 +213,8 @@ def _first_seed(workspace: Workspace) -> int:
 def correction_in_words(correction: Mapping[str, Any], classes: list[str]) -> str:
     """What was done to the probabilities of a model, in one sentence."""
     if correction["offsets"] is None:
+        if None not in correction["prevalence"]:
+            return "The probabilities are the classifier's own: they are not corrected to the prevalence."
         return f"The probabilities are the classifier's own: the prevalence is {correction['prevalence_source']}."
     if correction["kind"] == "audit":
         return "The probabilities are calibrated on the sealed audit."
