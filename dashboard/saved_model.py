@@ -171,9 +171,9 @@ def load_model(path: str | Path, *, trusted: Sequence[str] = ()) -> SavedModel:
         raise InputError(f"{name} is no model that rareloop wrote, or damaged: save the model again") from error
     if {each: s for each, s in sums.items() if each not in (MANIFEST, CARD)} != expected:
         raise InputError(f"{name} has been changed since it was saved: get or save the model again")
-    estimator = _loaded(data, name, set(trusted))
-    _check_estimator(estimator, fitted, recipe, name)
-    return SavedModel(replace(fitted, estimator=estimator), recipe, manifest, card)
+    fitted = replace(fitted, estimator=_loaded(data, name, set(trusted)))
+    _check_estimator(fitted, recipe, name)
+    return SavedModel(fitted, recipe, manifest, card)
 
 
 def _read(path: Path, most: int, name: str) -> bytes:
@@ -273,13 +273,27 @@ def _kind(data: bytes) -> str:
     return f"{schema['__module__']}.{schema['__class__']}"
 
 
-def _check_estimator(estimator: Any, fitted: Fitted, recipe: FeatureRecipe, name: str) -> None:
+def _check_estimator(fitted: Fitted, recipe: FeatureRecipe, name: str) -> None:
     """Raise InputError unless the classifier is one of the classes and features that the manifest tells of."""
-    known = np.asarray(getattr(estimator, "classes_", ()))
-    n_features = getattr(estimator, "n_features_in_", recipe.n_features)
-    fits = hasattr(estimator, "predict_proba") and known.shape == fitted.classes.shape
-    if not fits or (known != fitted.classes).any() or n_features != recipe.n_features or not _are_sound(estimator):
+    try:
+        fits = _fits(fitted, recipe)
+    except Exception as error:  # whatever a classifier does of which parts are missing
+        raise InputError(f"{name} holds a classifier that does not work: save the model again") from error
+    if not fits:
         raise InputError(f"{name} holds a classifier that is not the one it tells of: do not use it")
+
+
+def _fits(fitted: Fitted, recipe: FeatureRecipe) -> bool:
+    """Whether the classifier has these classes and features, and says something of a row that is all zero."""
+    estimator = fitted.estimator
+    known = np.asarray(estimator.classes_)
+    n_features = getattr(estimator, "n_features_in_", recipe.n_features)
+    if known.shape != fitted.classes.shape or (known != fitted.classes).any() or n_features != recipe.n_features:
+        return False
+    if not _are_sound(estimator):
+        return False
+    p = fitted.probabilities(np.zeros((1, recipe.n_features), np.float32))
+    return p.shape == (1, len(known)) and bool(np.isfinite(p).all()) and abs(p.sum() - 1) < 1e-3
 
 
 def _are_sound(estimator: Any) -> bool:

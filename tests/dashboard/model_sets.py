@@ -51,11 +51,9 @@ def labelled(tmp_path, labels=None, **settings):
 
 
 def add_labels(workspace, chosen):
+    workspace.log.append([label_event(row, "=rare" if row in RARE else "common") for row in chosen])
+
+
+def label_event(row, name):
     now = datetime.now(UTC)
-    workspace.log.append(
-        [
-            Event(new_event_id(), Action.LABEL, f"o{row}", "ann", now,
-                  label="=rare" if row in RARE else "common", input="key")
-            for row in chosen
-        ]
-    )  # fmt: skip
+    return Event(new_event_id(), Action.LABEL, f"o{row}", "ann", now, label=name, input="key")

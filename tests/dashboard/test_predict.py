@@ -12,12 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rareloop.dashboard.cli import main
 from rareloop.dashboard.handover import make_package
+from rareloop.dashboard.model_files import save_model
 from rareloop.dashboard.predictions import predict
+from rareloop.dashboard.saved_model import load_model
+from rareloop.dashboard.taxonomy_editing import Change, change_classes
 from rareloop.data.errors import InputError
+from rareloop.data.labels import Action
 from rareloop.data.workspace import Workspace
 
 from .handover_sets import PUBLICATION
-from .model_sets import RARE, N, labelled, rows
+from .model_sets import RARE, N, label_event, labelled, rows
 from .test_session import label, label_queue, opened, settle, survey
 
 PROBABILITIES = ["probability_=rare", "probability_common"]
@@ -136,6 +140,22 @@ def test_the_command_says_what_was_predicted_and_corrected(folder, tmp_path, cap
     )
     assert main(["predict", str(folder), "--to", str(tmp_path / "p.txt")]) == 2
     assert main(["predict", str(folder), "--to", str(tmp_path / "p.csv"), "--classifier", "none"]) == 2
+
+
+def test_classes_have_the_names_of_now_and_merged_ones_are_one(tmp_path):
+    workspace = labelled(tmp_path)
+    workspace.log.append([label_event(101, "other"), label_event(103, "other")])
+    changes = [
+        Change(Action.CLASS_MERGE, "other", {"into": "common"}),
+        Change(Action.CLASS_RENAME, "common", {"to": "usual"}),
+    ]
+    change_classes(workspace, changes, "ann", False)
+    predict(workspace, tmp_path / "p.parquet")
+    save_model(workspace, tmp_path / "m.skops")
+    facts, model = facts_of(tmp_path / "p.parquet"), load_model(tmp_path / "m.skops")
+    assert facts["classes"] == model.classes == ["=rare", "usual"] and facts["classes_without_labels"] == []
+    assert model.manifest["provenance"]["labels"] == {"=rare": 8, "usual": 22}
+    workspace.close()
 
 
 def test_labels_of_one_class_are_no_model(tmp_path):

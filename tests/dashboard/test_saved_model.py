@@ -231,6 +231,25 @@ def test_a_changed_file_is_refused(folder, tmp_path):
             rareloop.load_model(tmp_path / "m.skops")
 
 
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_schema_or_manifest_is_refused_or_changes_nothing(folder, model, tmp_path, data):
+    def damage(members, manifest):
+        content = bytearray(members[SCHEMA])
+        for _ in range(data.draw(st.integers(1, 3))):
+            place = data.draw(st.integers(0, len(content) - 1))
+            content[place] = data.draw(st.sampled_from(b'0123456789"{}[],.aeNO_x'))
+        members[SCHEMA] = bytes(content)
+
+    path = forged(folder, tmp_path / "m.skops", damage)
+    try:
+        found = rareloop.load_model(path)
+        found.predict(rows().iloc[:3])
+    except InputError:
+        return
+    assert found.classes == model.classes
+
+
 def as_class(members, module, name):
     schema = json.loads(members[SCHEMA])
     members[SCHEMA] = json.dumps(schema | {"__module__": module, "__class__": name}).encode()
