@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import panel as pn
@@ -133,6 +134,7 @@ class App:
         self.main = pmui.Column(sizing_mode="stretch_both", margin=0, styles={"height": MAIN_HEIGHT})
         self.shell = pmui.Page(
             title=f"rareloop · {session.workspace.name}",
+            meta_title=escape(f"rareloop · {session.workspace.name}"),  # the template takes it as markup
             header=[
                 pmui.Row(
                     pn.HSpacer(),

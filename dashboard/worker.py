@@ -7,6 +7,7 @@ import itertools
 import logging
 import multiprocessing
 import os
+import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -201,11 +202,10 @@ def _work(connection: Connection, folder: Path) -> None:
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     desk = _Desk(folder)
-    while True:
-        try:
-            number, task, arguments = connection.recv()
-        except (EOFError, OSError):
-            return
+    asked: queue.SimpleQueue[tuple[int, str, tuple[Any, ...]] | None] = queue.SimpleQueue()
+    threading.Thread(target=_take_in, args=(connection, asked), daemon=True).start()
+    while (given := asked.get()) is not None:
+        number, task, arguments = given
 
         def report(share: float, text: str, number: int = number) -> None:
             connection.send((number, "progress", (share, text)))
@@ -221,6 +221,14 @@ def _work(connection: Connection, folder: Path) -> None:
             connection.send(answer)
         except OSError:
             return
+
+
+def _take_in(connection: Connection, asked: queue.SimpleQueue[Any]) -> None:
+    """Take tasks in while another is under way: whoever hands in a large one must not wait until that is done."""
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            asked.put(connection.recv())
+    asked.put(None)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from .tables import Table
 
 HASH_BLOCK = 500_000
+FEW = 256  # rows of which the identifiers are remembered
+MOST_KEPT = 200_000
 
 
 class ItemIds:
@@ -26,13 +28,15 @@ class ItemIds:
     Notes
     -----
     The first look-up sorts 64-bit hashes of the column, 16 bytes a row; what is found by its hash is compared
-    with the table.
+    with the table. Identifiers that were asked for a few at a time are remembered, so that an answer to an item
+    on the screen waits for no look-up.
     """
 
     def __init__(self, table: Table, name: str | None) -> None:
         self.table = table
         self.name = name
         self._sorted: tuple[NDArray[np.uint64], NDArray[np.int64]] | None = None
+        self._kept: tuple[dict[int, str], dict[str, int]] = {}, {}  # row → text, text → row
 
     def text(self, row: int) -> str:
         """The identifier of a row."""
@@ -42,8 +46,26 @@ class ItemIds:
         """The identifiers of rows, in their order."""
         if self.name is None:
             return [str(int(row)) for row in rows]
-        texts: list[str] = self.table.take(rows, [self.name]).column(0).cast(pa.string()).to_pylist()
+        if len(rows) > FEW:
+            return self._read(rows)
+        return self._remembered([int(row) for row in rows])
+
+    def _read(self, rows: NDArray[np.int64] | Sequence[int]) -> list[str]:
+        texts: list[str] = self.table.take(rows, [str(self.name)]).column(0).cast(pa.string()).to_pylist()
         return texts
+
+    def _remembered(self, rows: list[int]) -> list[str]:
+        texts, rows_of = self._kept
+        known = {row: texts.get(row) for row in rows}
+        missing = [row for row, text in known.items() if text is None]
+        if missing:
+            found = dict(zip(missing, self._read(missing), strict=True))
+            if len(texts) > MOST_KEPT:
+                self._kept = texts, rows_of = {}, {}
+            rows_of.update((text, row) for row, text in found.items())
+            texts.update(found)
+            known |= found
+        return [str(known[row]) for row in rows]
 
     def row(self, text: str) -> int:
         """The row of an identifier; raises KeyError when there is none."""
@@ -62,6 +84,9 @@ class ItemIds:
             return np.empty(0, np.int64)
         if self.name is None:
             return np.array([_row_number(text, self.table.n_rows) for text in texts], dtype=np.int64)
+        rows_of = self._kept[1]
+        if len(texts) <= FEW and all(text in rows_of for text in texts):
+            return np.array([rows_of[text] for text in texts], dtype=np.int64)
         return self._find_in_column(texts)
 
     def keys(self) -> NDArray[np.uint64]:

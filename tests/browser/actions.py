@@ -70,6 +70,15 @@ def wait_until_saved(page: Any) -> None:
     expect(page.get_by_test_id("saved")).to_have_text("saved ✓")
 
 
+def choose(page: Any, label: str, name: str) -> None:
+    """Choose an entry of a list by its label, and wait until the list is closed and takes no keys."""
+    page.get_by_label(label, exact=True).click()
+    page.get_by_role("option", name=name, exact=True).or_(
+        page.get_by_role("menuitem", name=name, exact=True)
+    ).click()
+    expect(page.locator(".MuiPopover-root")).to_have_count(0)
+
+
 def wait_for_map(page: Any, names: list[str] | None = None, number: int = 1) -> None:
     """Wait until a map's image shows what its axes, of these names, do."""
     argument = [names, f"map {number}"]

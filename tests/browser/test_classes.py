@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from rareloop.tests.browser.actions import expect, press_and_wait, wait_for_item, wait_until_saved
-from rareloop.tests.browser.test_strategy import choose
+from rareloop.tests.browser.actions import choose, expect, press_and_wait, wait_for_item, wait_until_saved
 
 pytestmark = pytest.mark.browser
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from rareloop.dashboard.views.sentences import CHARTS
-from rareloop.tests.browser.actions import expect, press_and_wait, wait_for_item
+from rareloop.tests.browser.actions import choose, expect, press_and_wait, wait_for_item
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -56,14 +56,6 @@ def answer(served, n):
         ]
         session.decide(decisions, annotator=session.annotator).result(30)
         served.wait(lambda: not session.round_running and len(session.queue) > 5, "an idle session")
-
-
-def choose(page, label, name):
-    page.get_by_label(label, exact=True).click()
-    page.get_by_role("option", name=name, exact=True).or_(
-        page.get_by_role("menuitem", name=name, exact=True)
-    ).click()
-    expect(page.locator(".MuiPopover-root")).to_have_count(0)
 
 
 def cell(page, measure, column=0):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rareloop.tests.browser.actions import expect, wait_for_item
+from rareloop.tests.browser.actions import choose, expect, wait_for_item
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -34,14 +34,6 @@ def strategy_tab(page, serve, digits):
     page.get_by_role("tab", name="Strategy").click()
     expect(page.get_by_test_id("arms")).to_be_visible()
     return served
-
-
-def choose(page, label, name):
-    page.get_by_label(label, exact=True).click()
-    page.get_by_role("option", name=name, exact=True).or_(
-        page.get_by_role("menuitem", name=name, exact=True)
-    ).click()
-    expect(page.locator(".MuiPopover-root")).to_have_count(0)
 
 
 def test_shares_of_ones_own_change_the_next_round_and_automatic_ones_come_back(page, strategy_tab):

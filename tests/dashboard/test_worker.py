@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import queue
+import threading
+
 import numpy as np
 import pandas as pd
 import pytest
-from rareloop.dashboard.worker import RoundTask, Worker, WorkerStoppedError, plane_path
+from rareloop.dashboard.worker import RoundTask, Worker, WorkerStoppedError, _take_in, plane_path
 from rareloop.data.errors import InputError
 from rareloop.data.workspace import Workspace, workspace_folder
 from rareloop.strategies.pool import Pool
@@ -68,6 +72,18 @@ def test_a_killed_process_fails_its_task_and_the_next_one_works(workspace, worke
         lost.result(PATIENCE)
     result = worker.submit("round", task()).result(PATIENCE).round
     assert len(result.queries.rows) == 10
+
+
+def test_large_tasks_are_taken_in_while_another_one_is_under_way():
+    """Whoever hands them in is the thread that stores answers, and a pipe holds 64 KB."""
+    ours, theirs = multiprocessing.Pipe()
+    asked = queue.SimpleQueue()
+    threading.Thread(target=_take_in, args=(theirs, asked), daemon=True).start()
+    for number in range(3):
+        ours.send((number, "round", (b"x" * 10**6,)))  # nobody has asked for the one before
+    ours.close()
+    assert [asked.get(timeout=PATIENCE)[0] for _ in range(3)] == [0, 1, 2]
+    assert asked.get(timeout=PATIENCE) is None
 
 
 def test_a_closed_worker_takes_nothing(worker):

@@ -110,14 +110,32 @@ def test_identifiers_lead_to_rows_and_back(tmp_path, kind):
         kind
     ]
     table = make(tmp_path, key=column, x=np.arange(N, dtype=float))
-    ids = item_ids(table, Roles(id=None if kind == "row" else "key"))
+    roles = Roles(id=None if kind == "row" else "key")
+    ids = item_ids(table, roles)
     rows = np.array([5, 0, N - 1])
-    assert ids.rows(ids.texts(rows)).tolist() == rows.tolist()
+    assert ids.rows(item_ids(table, roles).texts(rows)).tolist() == rows.tolist()
     assert ids.text(7) == str(column[7])
     assert ids.row(ids.text(7)) == 7
     for wrong in ("nowhere", "-1", "999999"):
         with pytest.raises(KeyError):
             ids.row(wrong)
+
+
+def test_an_answer_to_an_item_on_the_screen_waits_for_no_look_up(tmp_path, monkeypatch):
+    ids = item_ids(make(tmp_path, key=[f"i{i}" for i in range(N)]), Roles(id="key"))
+    texts = ids.texts([5, 0, 5])
+    monkeypatch.setattr(ids, "_find_in_column", lambda texts: pytest.fail("the whole column was read"))
+    monkeypatch.setattr(ids, "_read", lambda rows: pytest.fail("the table was read"))
+    assert ids.rows(texts).tolist() == [5, 0, 5]
+    assert ids.texts([0, 5]) == ["i0", "i5"]
+
+
+def test_what_is_remembered_of_identifiers_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr("rareloop.data.identifiers.MOST_KEPT", 3)
+    ids = item_ids(make(tmp_path, key=[f"i{i}" for i in range(N)]), Roles(id="key"))
+    for row in range(N):
+        assert ids.row(ids.text(row)) == row
+    assert len(ids._kept[0]) == len(ids._kept[1]) < 6
 
 
 def test_labels_are_text_without_decimals(tmp_path):

@@ -1,0 +1,116 @@
+"""Bad input in the page: markup in every text of a table, odd names, broken pictures, a layout of another version."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from rareloop.data.workspace import Workspace, workspace_folder
+from rareloop.tests.browser.actions import (
+    choose,
+    current_row,
+    expect,
+    press_and_wait,
+    wait_for_item,
+    wait_for_map,
+    wait_until_saved,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+N = 240
+EVIL = "\"'><b class=hurt><img src=x onerror=window.hurt=1></b><script>window.hurt=1</script>"
+ODD = [EVIL, 'quasar "odd" \\ $$\\alpha$$', "🚀 rocket", "w" * 200]
+# What the markup would have made, anywhere in the page; shadow roots included.
+DAMAGE = """() => {
+    const all = root => [...root.querySelectorAll('*')].flatMap(e => [e, ...(e.shadowRoot ? all(e.shadowRoot) : [])])
+    const made = all(document).filter(e => e.matches('.hurt, [onerror], img[src=x]')).map(e => e.outerHTML)
+    return {ran: window.hurt ?? null, made, title: document.querySelector('title').children.length}
+}"""
+UNHURT = {"ran": None, "made": [], "title": 0}
+
+
+def make(tmp_path, columns, classes, features, name="survey.parquet"):
+    source = tmp_path / name
+    pq.write_table(pa.table(columns), source)
+    workspace = Workspace.create(workspace_folder(source), source)
+    workspace.settings |= {"round": {"audit_share": 0.0}, "hide_suggestion_share": 0.0}
+    workspace.roles.features = features
+    workspace.confirm(workspace.roles, classes, wanted=classes[:1])
+    return workspace
+
+
+@pytest.fixture
+def evil(tmp_path):
+    """A table whose name, columns, ids, texts and addresses are markup, with classes of odd names."""
+    rng = np.random.default_rng(0)
+    across, up, kind = f"{EVIL} across", "$$up$$ " + EVIL, f"kind {EVIL}"
+    columns = {
+        f"id {EVIL}": [f"{EVIL} {i}" for i in range(N)],
+        across: rng.normal(size=N) + 3 * (np.arange(N) % 10 == 0),
+        up: rng.normal(size=N),
+        kind: [f"{EVIL} {i % 4}" for i in range(N)],
+        f"text {EVIL}": [f"{EVIL}\n{EVIL} {'words ' * i}" for i in range(N)],
+        f"page {EVIL}": [f"https://example.org/{i}?a='\"><b class=hurt>" for i in range(N)],
+    }
+    folder = EVIL.replace("/", "")
+    workspace = make(tmp_path, columns, ODD, [across, up, kind], f"{folder}.parquet")
+    roles = workspace.roles
+    roles.id, roles.shown = f"id {EVIL}", [name for name in columns if not name.startswith("id")]
+    for one in workspace.taxonomy:
+        one.definition, one.examples = EVIL, [f"{EVIL} 3"]
+    workspace.guidelines.add(f"# {EVIL}\n\n{EVIL}", "tester")
+    workspace.save()
+    return workspace
+
+
+def unhurt(page, where):
+    assert page.evaluate(DAMAGE) == UNHURT, where
+
+
+def test_markup_is_text_wherever_the_page_shows_it(page, serve, evil):
+    served = serve(evil)
+    session = served.session
+    wait_for_item(page)
+    unhurt(page, "card")
+    assert page.get_by_test_id("item-id").inner_text().count("<img src=x") == 1
+    for key in "1234":
+        page.keyboard.press("n")
+        page.get_by_role("textbox", name="Note", exact=True).first.fill(EVIL)
+        page.get_by_role("button", name="Save note").first.click()
+        press_and_wait(page, key)
+    wait_until_saved(page)
+    assert session.state.counts == dict.fromkeys(ODD, 1)
+    served.wait(lambda: session.report.get("has_model") and not session.round_running, "a round with a model")
+    press_and_wait(page, " ")
+    expect(page.get_by_test_id("why").locator(".near button").first).to_be_attached()
+    unhurt(page, "neighbours and reasons")
+
+    # The map: its axes, every kind of colour, and the legend.
+    wait_for_map(page)
+    colours = page.get_by_label("Colour", exact=True)
+    for choice in ("class", "predicted", f"column: kind {EVIL}", f"column: {EVIL} across", f"probability: {EVIL}"):
+        colours.select_option(choice)
+        legend = page.get_by_test_id("map-legend")
+        expect(legend).to_contain_text("class" if choice in ("class", "predicted") else "<img src=x")
+        unhurt(page, f"map coloured by {choice}")
+
+    # A search that is refused is quoted in a notice; one that finds things is a selection for bulk and table.
+    page.keyboard.press("/")
+    page.keyboard.type(f"{EVIL} > 3")
+    page.keyboard.press("Enter")
+    expect(page.locator(".notyf__message, [role=alert]").filter(has_text="<b").first).to_be_visible()
+    unhurt(page, "notice")
+    page.keyboard.press("Escape")
+
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        expect(tab).to_have_attribute("aria-selected", "true")
+        page.wait_for_function("() => Bokeh.documents[0].is_idle")
+        unhurt(page, tab.inner_text())
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 1366
