@@ -12,16 +12,6 @@ from rareloop.tests.dashboard.test_session import PATIENCE, RARE, label, label_q
 STARS = np.array([row for row in range(60) if row not in RARE])
 
 
-@pytest.fixture
-def session(tmp_path):
-    workspace = survey(tmp_path)
-    workspace.settings["round"] = {"audit_share": 0.0}
-    workspace.save()
-    one = opened(workspace)
-    yield one
-    one.close()
-
-
 def answer_sample(session, names):
     for row, name in zip(session.bulker.check.sample, names, strict=True):
         label(session, row, name)

@@ -10,17 +10,7 @@ from rareloop.dashboard.neighbours import may_be_told, neighbourhood
 from rareloop.dashboard.reasons import AUDIT, CAMPAIGN
 from scipy.spatial.distance import cdist
 
-from .test_session import label, opened, settle, survey
-
-
-@pytest.fixture
-def session(tmp_path):
-    workspace = survey(tmp_path)
-    workspace.settings["round"] = {"audit_share": 0.0}
-    workspace.save()
-    one = opened(workspace)
-    yield one
-    one.close()
+from .test_session import label, settle
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])

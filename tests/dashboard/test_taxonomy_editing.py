@@ -22,16 +22,6 @@ from rareloop.data.workspace import Workspace
 from rareloop.tests.dashboard.test_session import PATIENCE, label, label_queue, opened, run_round, settle, survey
 
 
-@pytest.fixture
-def session(tmp_path):
-    workspace = survey(tmp_path)
-    workspace.settings["round"] = {"audit_share": 0.0}
-    workspace.save()
-    one = opened(workspace)
-    yield one
-    one.close()
-
-
 def change(session, action, name, **facts):
     (event,) = session.change_classes([Change(action, name, facts)], annotator="ann").result(PATIENCE)
     settle(session)
