@@ -25,6 +25,7 @@ from rareloop.dashboard.worker import capped_threads
 from rareloop.strategies.pool import Pool
 from rareloop.strategies.settings import RoundSettings
 from rareloop.strategies.simulate import labels_to, simulate
+from rareloop.tests.benchmarks.goals import met, reported
 from rareloop.tests.benchmarks.sets import load
 from tqdm import tqdm
 
@@ -220,15 +221,14 @@ def goals(frame: pd.DataFrame) -> list[str]:
         best = max(singles, key=lambda s: float(singles[s].mean()))
         mean, error, low, high, _ = difference(by["auto"], by[best])
         spread = singles[best].std(ddof=1) / np.sqrt(len(singles[best]))
-        met = mean >= -spread
         out.append(
             f"- {start}, {name}: auto − best single ({best}) {mean:+.1f} ± {error:.1f} [{low:+.1f}, {high:+.1f}], "
-            f"standard error of {best} {spread:.1f}: {_met(met)}"
+            f"standard error of {best} {spread:.1f}: {met(mean >= -spread)}"
         )
         if BEATEN in by:
             ratio = by["auto"].mean() / max(by[BEATEN].mean(), 1e-9)
             goal = 1.3 if start == "biased" else 1.0
-            out.append(f"- {start}, {name}: auto / {BEATEN} {ratio:.2f}, at least {goal}: {_met(ratio >= goal)}")
+            out.append(f"- {start}, {name}: auto / {BEATEN} {ratio:.2f}, at least {goal}: {met(ratio >= goal)}")
     return out + _cold_in_all(frame)
 
 
@@ -238,7 +238,7 @@ def _cold_goals(name: str, runs: pd.DataFrame) -> list[str]:
     if name in FIRST_WITHIN:
         share = float((first["auto"] <= FIRST_WITHIN[name]).mean())
         goal = f"first within {FIRST_WITHIN[name]} labels in {share:.0%} of the seeds, at least 80 %"
-        out.append(f"- cold, {name}: {goal}: {_met(share >= 0.8)}")
+        out.append(f"- cold, {name}: {goal}: {met(share >= 0.8)}")
     ratio = first["auto"].median() / _random_first(runs)
     out.append(f"- cold, {name}: median labels to the first {first['auto'].median():.0f}, {ratio:.2f} of random's")
     return out
@@ -251,7 +251,7 @@ def _cold_in_all(frame: pd.DataFrame) -> list[str]:
         return []
     ratios = [of_set["first"].median() / _random_first(of_set) for _, of_set in runs.groupby("set")]
     goal = f"median labels to the first over {len(ratios)} sets {np.median(ratios):.2f} of random's, at most 0.25"
-    return [f"- cold: {goal}: {_met(float(np.median(ratios)) <= 0.25)}"]
+    return [f"- cold: {goal}: {met(float(np.median(ratios)) <= 0.25)}"]
 
 
 def _random_first(runs: pd.DataFrame) -> float:
@@ -259,23 +259,12 @@ def _random_first(runs: pd.DataFrame) -> float:
     return float(np.log(2) * runs["items"].mean() / runs["total"].mean())
 
 
-def _met(met: bool) -> str:
-    return "met" if met else "**not met**"
-
-
 def main() -> None:
     """Run, and print the tables and the goals."""
     options = parse()
-    try:
-        frame = run_all(jobs_of(options), options.jobs, options.keep)
-    except ValueError as error:  # a set that is not known, or whose file is missing
-        raise SystemExit(str(error)) from None
-    text = "\n".join([*tables(frame), *goals(frame)])
-    print(text)
+    frame = reported(lambda: run_all(jobs_of(options), options.jobs, options.keep), [tables, goals], options.table)
     for message in sorted({message for messages in frame["messages"] for message in messages}):
         print("message:", message)
-    if options.table is not None:
-        options.table.write_text(text + "\n")
 
 
 if __name__ == "__main__":

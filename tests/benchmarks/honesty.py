@@ -45,6 +45,7 @@ from rareloop.tests.benchmarks.audits import (
     sample_of,
     truth_of,
 )
+from rareloop.tests.benchmarks.goals import met, reported
 from tqdm import tqdm
 
 SETS = "htru@1,clinc3@1,sdss@1,mnist@1,synth@1,mammography,cover,htru@0.2,clinc3@0.2,synth@0.2"
@@ -335,7 +336,7 @@ def goals(frame: pd.DataFrame) -> list[str]:
         error = math.sqrt(wrong * (1 - wrong) / n)
         out.append(
             f"- {name}, peeking: the share found was claimed too high at some look in {wrong:.3f} ± {error:.3f} "
-            f"of {n}, at most {MOST_WRONG}: {_met(wrong <= MOST_WRONG)}; at the end at least "
+            f"of {n}, at most {MOST_WRONG}: {met(wrong <= MOST_WRONG)}; at the end at least "
             f"{runs['certain'].mean():.2f} were certain on average"
         )
     lines = _estimates(frame)
@@ -346,25 +347,14 @@ def goals(frame: pd.DataFrame) -> list[str]:
         shares = {measure: coverage(group, measure) for measure in GOALS}
         words = ", ".join(f"{measure} {share:.3f}" for measure, share in shares.items())
         head = f"{prevalence}, {design}, {size} labels, {'guarantee' if guarantee else 'default'}"
-        out.append(f"- {head} ({len(group)}): {words}, at least {least}: {_met(min(shares.values()) >= least)}")
+        out.append(f"- {head} ({len(group)}): {words}, at least {least}: {met(min(shares.values()) >= least)}")
     return out
-
-
-def _met(met: bool) -> str:
-    return "met" if met else "**not met**"
 
 
 def main() -> None:
     """Run, and print the tables and the goals."""
     options = parse()
-    try:
-        frame = run_all(jobs_of(options), options.jobs, options.keep)
-    except ValueError as error:  # a set that is not known, or whose file is missing
-        raise SystemExit(str(error)) from None
-    text = "\n".join([*tables(frame), *goals(frame)])
-    print(text)
-    if options.table is not None:
-        options.table.write_text(text + "\n")
+    reported(lambda: run_all(jobs_of(options), options.jobs, options.keep), [tables, goals], options.table)
 
 
 if __name__ == "__main__":
