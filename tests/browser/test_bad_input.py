@@ -65,6 +65,11 @@ def evil(tmp_path):
     return workspace
 
 
+def search(page, text):
+    page.get_by_label("Search", exact=True).fill(text)
+    page.keyboard.press("Enter")
+
+
 def unhurt(page, where):
     assert page.evaluate(DAMAGE) == UNHURT, where
 
@@ -96,14 +101,13 @@ def test_markup_is_text_wherever_the_page_shows_it(page, serve, evil):
         expect(legend).to_contain_text("class" if choice in ("class", "predicted") else "<img src=x")
         unhurt(page, f"map coloured by {choice}")
 
-    # A search that is refused is quoted in a notice; one that finds nothing, in the table.
-    for text, said in ((f"`{EVIL}` > 3", "there is no column"), (f"{EVIL} nowhere", "Nothing was found")):
-        page.keyboard.press("/")
-        page.keyboard.type(text)
-        page.keyboard.press("Enter")
-        expect(page.get_by_text(said).last).to_be_visible()
-        unhurt(page, said)
-        page.keyboard.press("Escape")
+    # A search that is refused is quoted in a notice; one that finds items is a selection for table and bulk.
+    search(page, f"`{EVIL}` > 3")
+    expect(page.get_by_text("there is no column").last).to_be_visible()
+    unhurt(page, "notice")
+    search(page, "onerror")
+    expect(page.get_by_test_id("table-note")).to_contain_text(f"{N} items")
+    unhurt(page, "table of a search")
 
     for tab in page.get_by_role("tab").all():
         tab.click()

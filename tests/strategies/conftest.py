@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import types
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
@@ -23,3 +26,16 @@ def blobs():
     X = centres[y] + rng.normal(size=(600, 5))
     order = rng.permutation(600)
     return X[order].astype(np.float32), y[order]
+
+
+@pytest.fixture
+def foreign(monkeypatch):
+    """Put an object where ``module:object`` finds it, and return that name."""
+    module = types.ModuleType("somebody_elses")
+    monkeypatch.setitem(sys.modules, "somebody_elses", module)
+
+    def offer(thing):
+        module.thing = thing
+        return "somebody_elses:thing"
+
+    return offer

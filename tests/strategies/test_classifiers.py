@@ -1,8 +1,5 @@
 """The classifiers on offer with hardly any labels, and a user's own."""
 
-import sys
-import types
-
 import numpy as np
 import pytest
 from rareloop.strategies.classifiers import CLASSIFIERS, classifier_spec, load_classifier
@@ -10,27 +7,6 @@ from rareloop.strategies.crossval import fit_quietly
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsClassifier
-from threadpoolctl import threadpool_limits
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Boosting on a few rows takes minutes when its threads fight over busy cores."""
-    with threadpool_limits(1):
-        yield
-
-
-@pytest.fixture
-def foreign(monkeypatch):
-    """Put an object where ``module:object`` finds it, and return that name."""
-    module = types.ModuleType("somebody_elses")
-    monkeypatch.setitem(sys.modules, "somebody_elses", module)
-
-    def offer(thing):
-        module.thing = thing
-        return "somebody_elses:thing"
-
-    return offer
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)

@@ -2,8 +2,6 @@
 
 import json
 import re
-import sys
-import types
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +13,6 @@ from rareloop.strategies.pool import Pool
 from rareloop.strategies.rounds import Labels, RoundSettings, re_estimate, run_round
 from rareloop.strategies.rows import packed, unpacked
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
 from .pools import audit_of, blobs, labels_of
 
@@ -23,31 +20,11 @@ NOTHING = np.empty(0, np.int64)
 GIVEN = ((1, 0.02, 0.04), (2, 0.02, 0.04))
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Boosting on a few rows takes minutes when its threads fight over busy cores."""
-    with threadpool_limits(1):
-        yield
-
-
 @pytest.fixture
 def small():
     """Pool, truth and labels."""
     X, y = blobs()
     return Pool(X), y, labels_of(y, excluded=(1, 2, 3))
-
-
-@pytest.fixture
-def foreign(monkeypatch):
-    """Put an object where ``module:object`` finds it, and return that name."""
-    module = types.ModuleType("somebody_elses")
-    monkeypatch.setitem(sys.modules, "somebody_elses", module)
-
-    def offer(thing):
-        module.thing = thing
-        return "somebody_elses:thing"
-
-    return offer
 
 
 def turn(pool, labels, seed=0, audit=None, **settings):
