@@ -152,15 +152,23 @@ class Workspace:
             ) from error
 
     def _take(self, content: dict[str, Any]) -> None:
-        self.source = Path(content["source"]["path"])
         self.fingerprint = Fingerprint(**{k: v for k, v in content["source"].items() if k != "path"})
+        kept = Path(content["source"]["path"])
+        self.source = self._found(kept)
         self.created_at: datetime = content["created_at"]
         self.is_confirmed = bool(content.get("confirmed", False))
         self.roles = Roles.from_dict(content.get("roles", {}))
         self.infinite = str(content.get("infinite", "error"))
-        self.images_root = Path(content.get("images_root") or self.source.parent)
+        root = Path(content.get("images_root") or kept.parent)
+        self.images_root = self.source.parent if root == kept.parent else root
         self._listed = Taxonomy.from_list(content.get("classes", []))
         self.settings: dict[str, Any] = dict(content.get("settings", {}))
+
+    def _found(self, kept: Path) -> Path:
+        """Where the table is now: one that was sent to somebody with the workspace lies beside it again."""
+        beside = self.folder.parent / kept.name
+        is_moved = not kept.exists() and beside.is_file() and beside.stat().st_size == self.fingerprint.size
+        return beside if is_moved else kept
 
     @property
     def name(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -106,6 +107,19 @@ def test_a_table_that_is_gone_is_said_and_the_copy_used(workspace, source):
     again = Workspace.open(workspace.folder)
     assert again.table.n_rows == 100
     assert "not there any more" in again.notes[0]
+
+
+def test_a_table_that_was_sent_along_is_found_beside_the_workspace(workspace, source, tmp_path):
+    workspace.close()
+    elsewhere = tmp_path / "a colleague's"
+    elsewhere.mkdir()
+    folder = Path(shutil.move(workspace.folder, elsewhere))
+    moved = Path(shutil.move(source, elsewhere))
+    again = Workspace.open(folder)
+    assert (again.source, again.images_root, again.notes) == (moved, elsewhere, [])
+    again.close()
+    moved.write_text("another table\n1\n")
+    assert "not there any more" in Workspace.open(folder).notes[0]
 
 
 def test_caches_that_were_deleted_are_made_anew(workspace):
