@@ -38,7 +38,7 @@ from .views.raster import warm_up
 from .views.setup import SetupView
 from .views.stop import StopView, meter
 from .views.strategy import StrategyView
-from .views.table import TableView
+from .views.table import TableView, view_in_address
 from .views.time_machine import TimeMachineView
 from .views.work import WorkNotes
 
@@ -84,27 +84,6 @@ THEME = {
             "defaultProps": {"aria-label": "Progress"},
             "styleOverrides": {"root": {"header + &, header &": {"display": "none"}}},
         },
-        # Tabs that do not fit beside each other stand in further rows: none is out of sight.
-        "MuiTab": {
-            "styleOverrides": {
-                "root": {
-                    "minHeight": "30px",
-                    "minWidth": 0,
-                    "padding": "4px 8px",
-                    "&.Mui-selected": {"boxShadow": "inset 0 -2px 0 currentColor"},
-                }
-            }
-        },
-        "MuiTabs": {
-            "styleOverrides": {
-                "root": {
-                    "minHeight": "30px",
-                    "flexShrink": 0,
-                    "& [role=tablist]": {"flexWrap": "wrap"},
-                    "& .MuiTabs-indicator": {"display": "none"},
-                }
-            }
-        },
     },
 }
 DARK_THEME = {**THEME, "palette": {"primary": {"main": ACCENT_ON_DARK}}}
@@ -126,8 +105,8 @@ class App:
     def __init__(self, session: LabellingSession, cards: ItemCards, arrangement: Arrangement) -> None:
         self.session = session
         self.page = Page(session, cards, arrangement.annotator)
-        self.plan = FloorPlan(self.page, arrangement, {name: view.title for name, view in VIEWS.items()})
-        self.views: dict[str, Any] = {}
+        titles = {name: view.title for name, view in VIEWS.items()}
+        self.plan = FloorPlan(self.page, arrangement, titles, lambda name: VIEWS[name](self.page))
         self.status = Status(align="center")
         self.notes = WorkNotes(self.page)
         self.theme = ThemeButton(self._set_theme, align="center")
@@ -201,6 +180,8 @@ class App:
         self._phase_changed()
         if self._shown == "labelling":
             self._tell_messages()
+            if view_in_address():
+                self.page.show_view("table")  # which shows it
 
     def _show_phase(self) -> None:
         show: dict[str, Callable[[], Any]] = {
@@ -272,8 +253,7 @@ class App:
             )
         if self.plan.arrangement.note:
             self.page.tell(self.plan.arrangement.note, kind="warning")
-        self.views = {name: VIEWS[name](self.page) for name in self.plan.root.views()}
-        built, self.page.places = self.plan.build(self.views), self.plan
+        built, self.page.places = self.plan.build(), self.plan
         self.page.when_shown(ViewLinks(self.page).open_address)
         return built
 

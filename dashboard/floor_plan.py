@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import panel as pn
-import panel_material_ui as pmui
 
 from ..data.errors import InputError
 from ..layouts.schema import ALONE, LayoutError, Node
@@ -19,7 +18,6 @@ from .page import Page
 
 CARD = "item"  # the view that cannot be closed, and that focus mode leaves
 COMMAND_VIEWS = {"guideline": "guidelines", "grid": "grid"}  # commands that bring a tab to the front
-FILLS = {"min-width": "0", "min-height": "0", "overflow": "hidden"}
 
 
 class FloorPlan:
@@ -28,27 +26,42 @@ class FloorPlan:
     Sizes change in the browser alone. When views come, go or move, the change is kept and the page is loaded
     anew with the same item on the card: plots that are put into a page being shown may not build.
 
+    The views of tabs are made when their tab is opened for the first time, and those of the tabs that are open
+    from the start when the browser has the page: the card does not wait for them.
+
     Parameters
     ----------
     titles
         What each view is called, by name.
+    make
+        Makes a view, by its name.
     """
 
-    def __init__(self, page: Page, arrangement: Arrangement, titles: Mapping[str, str]) -> None:
+    def __init__(
+        self, page: Page, arrangement: Arrangement, titles: Mapping[str, str], make: Callable[[str], Any]
+    ) -> None:
         self.page = page
         self.arrangement = arrangement
         self.titles = titles
         self.root = arrangement.layout.root
         self.arranger = Arranger(self._on_arranger, align="center")
-        self._tabs_of: dict[str, tuple[pmui.Tabs, int]] = {}
-        self._tab_before: dict[str, int] = {}
+        self._make = make
+        self._views: dict[str, pn.viewable.Viewable] = {}
+        self._place_of: dict[str, Place] = {}  # of the views in tabs
+        self._tab_before: dict[str, str] = {}
         page.react(self._show_wanted, "wanted_view")
         page.react(self._follow_command, "command")
 
-    def build(self, views: Mapping[str, Any]) -> pn.viewable.Viewable:
-        """The places with the views, by name, in them."""
+    def build(self) -> pn.viewable.Viewable:
+        """The places with the views in them."""
         self._show_menu()
-        return self._part(self.root, (), views)
+        return self._part(self.root, ())
+
+    def view(self, name: str) -> pn.viewable.Viewable:
+        """A view of the page; made now if it is not there yet."""
+        if name not in self._views:
+            self._views[name] = pn.panel(self._make(name))
+        return self._views[name]
 
     # ---- saved views -------------------------------------------------------------------------------
 
@@ -71,28 +84,27 @@ class FloorPlan:
             return True
         for place in places(layout.root):
             name = place.open or place.views()[0]
-            if name in self._tabs_of:
-                tabs, at = self._tabs_of[name]
-                tabs.active = at
+            if name in self._place_of:
+                self._open(name)
         self._show_menu()
         return False
 
     def _with_open_tabs(self, root: Node) -> Node:
-        for name, (tabs, at) in self._tabs_of.items():
-            if tabs.active == at and name in root.views():
-                root = open_tab(root, name)
+        for place in self._place_of.values():
+            if place.open_view in root.views():
+                root = open_tab(root, place.open_view)
         return root
 
     # ---- building ----------------------------------------------------------------------------------
 
-    def _part(self, node: Node, path: tuple[int, ...], views: Mapping[str, Any]) -> pn.viewable.Viewable:
+    def _part(self, node: Node, path: tuple[int, ...]) -> pn.viewable.Viewable:
         if node.kind in ("view", "tabs"):
-            return self._place(node, views)
+            return self._place(node)
         total = sum(child.size for child in node.children)
         names = [child.views() for child in node.children]
         return Split(
             lambda sizes: self.arrangement.resize(path, sizes),
-            parts=[self._part(child, (*path, i), views) for i, child in enumerate(node.children)],
+            parts=[self._part(child, (*path, i)) for i, child in enumerate(node.children)],
             sizes=[100.0 * child.size / total for child in node.children],
             names=[self._words(inside) for inside in names],
             axis=node.kind,
@@ -101,12 +113,14 @@ class FloorPlan:
             margin=0,
         )
 
-    def _place(self, node: Node, views: Mapping[str, Any]) -> Place:
+    def _place(self, node: Node) -> Place:
         inside = node.views()
         others = [place for place in places(self.root) if place is not node]
-        return Place(
+        is_lone = node.kind == "view"
+        place = Place(
             self._on_place,
-            body=self._tabs(node, views) if node.kind == "tabs" else self._filled(views[node.view]),
+            body=self.view(node.view) if is_lone else pn.Column(sizing_mode="stretch_both", margin=0),
+            has_tabs=not is_lone,
             views=[self._named(name) | {"alone": name in ALONE, "closable": name != CARD} for name in inside],
             others=[
                 {
@@ -120,23 +134,12 @@ class FloorPlan:
             sizing_mode="stretch_both",
             margin=0,
         )
-
-    def _tabs(self, node: Node, views: Mapping[str, Any]) -> pmui.Tabs:
-        names = node.views()
-        tabs = pmui.Tabs(
-            *((self.titles[name], self._filled(views[name])) for name in names),
-            active=names.index(node.open) if node.open else 0,
-            sizing_mode="stretch_both",
-            margin=0,
-            styles=FILLS,
-            dynamic=True,
-        )
-        tabs.param.watch(lambda event: self._opened(names[event.new]), "active")
-        self._tabs_of |= {name: (tabs, place) for place, name in enumerate(names)}
-        return tabs
-
-    def _filled(self, view: Any) -> pn.viewable.Viewable:
-        return pmui.Column(view, sizing_mode="stretch_both", margin=0, styles=FILLS)
+        if not is_lone:
+            self._place_of |= dict.fromkeys(inside, place)
+            first = node.open or inside[0]
+            place.show({"open": first})
+            self.page.when_shown(lambda: self.page.hop(lambda: self._fill(place, first)))
+        return place
 
     def _words(self, names: list[str]) -> str:
         """What a place with these views is called."""
@@ -147,16 +150,25 @@ class FloorPlan:
 
     # ---- what the user does ------------------------------------------------------------------------
 
-    def _opened(self, name: str) -> None:
+    def _open(self, name: str) -> None:
+        """Open the tab of a view, and keep that."""
+        place = self._place_of[name]
+        if name == place.open_view:
+            return
+        place.open(name, self.view(name))
         root = self.arrangement.layout.root
         if name in root.views():
             self.arrangement.change(open_tab(root, name))
 
+    def _fill(self, place: Place, name: str) -> None:
+        """Show the view of the tab that is open from the start, unless another one has been opened meanwhile."""
+        if not place.open_view:
+            place.open(name, self.view(name))
+
     def _show_wanted(self) -> None:
         name = self.page.wanted_view[0]
-        if name in self._tabs_of:
-            tabs, place = self._tabs_of[name]
-            tabs.active = place
+        if name in self._place_of:
+            self._open(name)
         elif name not in self.root.views():
             self.page.tell(
                 f"{self.titles[name]} is not in this layout: add it with 'Arrange views' in the Layout menu."
@@ -165,23 +177,25 @@ class FloorPlan:
     def _follow_command(self) -> None:
         """Bring the tab that a command is about to the front, and the one before it the second time."""
         name = COMMAND_VIEWS.get(self.page.command[0])
-        if name not in self._tabs_of:
+        if name not in self._place_of:
             if name is not None and name not in self.root.views():
                 self.page.show_view(name)
             return
-        tabs, place = self._tabs_of[name]
-        if tabs.active == place:
-            tabs.active = self._tab_before.get(name, 0)
+        place = self._place_of[name]
+        if place.open_view == name:
+            self._open(self._tab_before.get(name) or place.views[0]["name"])
         else:
-            self._tab_before[name] = tabs.active
-            tabs.active = place
+            self._tab_before[name] = place.open_view
+            self._open(name)
 
     def _on_place(self, message: dict[str, Any]) -> None:
         kind = message.get("type")
         root, view = self.arrangement.layout.root, str(message.get("view"))
         to, side = str(message.get("to") or ""), str(message.get("side") or "")
         known = root.views()
-        if kind == "add" and view in self.titles and view not in known and to in known:
+        if kind == "open" and view in self._place_of:
+            self.page.hop(lambda: self._open(view))
+        elif kind == "add" and view in self.titles and view not in known and to in known:
             self._rebuild(add(root, view, to))
         elif kind == "close" and view in known and view != CARD:
             self._rebuild(close(root, view))

@@ -136,10 +136,10 @@ class Page(param.Parameterized):
 
     def when_shown(self, work: Callable[[], None]) -> None:
         """Run ``work()`` once the browser shows the page, so that it does not hold up what is seen first."""
-        if self.is_served:
-            pn.state.onload(work)
-        else:
+        if self._is_ready:
             work()
+        else:
+            pn.state.onload(work)
 
     def in_background(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Run `work` in a thread, then ``then(result)`` in this page; errors become a notification."""

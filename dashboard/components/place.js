@@ -6,7 +6,9 @@ class Place {
   constructor(model) {
     this.model = model
     this.bar = element('div', {class: 'bar', role: 'toolbar', 'aria-label': `Views of this place: ${this.titles()}`})
-    this.root = element('div', {class: 'place'}, this.bar, element('div', {class: 'body'}, model.get_child('body')))
+    this.body = element('div', {class: 'body'}, model.get_child('body'))
+    this.tabs = model.has_tabs ? new Tabs(model, this.body) : null
+    this.root = element('div', {class: 'place'}, this.bar, this.tabs?.root, this.body)
     this.bar.append(
       ...model.views.map((view) => menuButton(`${view.title} ▾`, {'aria-label': `Move or close ${view.title}`},
         () => this.entries(view))),
@@ -44,7 +46,12 @@ export function render({model}) {
   const place = new Place(model)
   const onArrange = (event) => place.arrange(event.detail.on)
   window.addEventListener('rareloop:arrange', onArrange)
-  model.on('remove', () => window.removeEventListener('rareloop:arrange', onArrange))
+  model.on('msg:custom', (message) => place.tabs?.opened(message.open))
+  model.on('remove', () => {
+    window.removeEventListener('rareloop:arrange', onArrange)
+    place.tabs?.observer.disconnect()
+  })
   place.arrange(document.documentElement.dataset.rareloopArrange === 'on')
+  if (place.tabs) model.send_msg({type: 'hello'})
   return place.root
 }

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import panel as pn
 import param
 from panel.custom import Child, Children, JSComponent
 
 from . import HERE, script
-from .messenger import Messenger
+from .messenger import Shower
 
 
 class Split(JSComponent):
@@ -40,20 +41,29 @@ class Split(JSComponent):
             self._on_sizes([float(size) for size in sizes])
 
 
-class Place(Messenger):
+class Place(Shower):
     """One place with the views in it, and the menus that move, close and add views.
 
     Parameters
     ----------
     on_message
-        Called with what the user chose: ``type`` (move, close, add), ``view``, and where they apply ``to`` (a
-        view of the place that is meant) and ``side`` (left, right, above, below, or empty for a tab).
+        Called with what the user chose: ``type`` (open, move, close, add), ``view``, and where they apply ``to``
+        (a view of the place that is meant) and ``side`` (left, right, above, below, or empty for a tab).
     """
 
-    body = Child(doc="The view, or tabs of views.")
+    body = Child(doc="The view, or a column for the one of the views whose tab is open.")
+    has_tabs = param.Boolean(default=False, doc="Whether the place has tabs.")
     views = param.List(default=[], item_type=dict, doc="name, title, alone, closable of each view in it.")
     others = param.List(default=[], item_type=dict, doc="name, title, tabs of the other places.")
     addable = param.List(default=[], item_type=dict, doc="name, title of views that are not in the layout.")
 
-    _esm = script("elements", "menu", "place")
-    _stylesheets = [HERE / "place.css", HERE / "menu.css"]  # noqa: RUF012 (Panel's own form)
+    open_view = ""  # the one that is in its tab; empty before the first is
+
+    _esm = script("elements", "menu", "tabs", "place")
+    _stylesheets = [HERE / "place.css", HERE / "tabs.css", HERE / "menu.css"]  # noqa: RUF012 (Panel's own form)
+
+    def open(self, name: str, view: pn.viewable.Viewable) -> None:
+        """Show a view in its tab; call it with the document's lock held."""
+        self.open_view = name
+        self.body[:] = [view]
+        self.show({"open": name})
