@@ -110,12 +110,12 @@ class App:
         self.status = Status(align="center")
         self.notes = WorkNotes(self.page)
         self.theme = ThemeButton(self._set_theme, align="center")
-        self.main = pmui.Column(sizing_mode="stretch_both", margin=0, styles={"height": MAIN_HEIGHT})
+        self.main = pn.Column(sizing_mode="stretch_both", margin=0, styles={"height": MAIN_HEIGHT})
         self.shell = pmui.Page(
             title=f"rareloop · {session.workspace.name}",
             meta_title=escape(f"rareloop · {session.workspace.name}"),  # the template takes it as markup
             header=[
-                pmui.Row(
+                pn.Row(
                     pn.HSpacer(),
                     self.notes.bar,
                     self._search_field(),

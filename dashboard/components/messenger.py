@@ -10,7 +10,23 @@ from panel.custom import JSComponent
 Receive = Callable[[dict[str, Any]], None]
 
 
-class Messenger(JSComponent):
+class Component(JSComponent):
+    """A component of the browser that is quick to make.
+
+    Panel goes through everything that is inside a component to mark it as part of the page, for each of the
+    components around it again. What is inside has marked itself: only the component's own data are left.
+    """
+
+    __abstract = True
+
+    @classmethod
+    def _patch_datamodel_ref(cls, props: Any, ref: str) -> None:
+        mark = f"__ref:{ref}"
+        if mark not in props.tags:
+            props.tags.append(mark)
+
+
+class Messenger(Component):
     """A component of the browser that is sent messages, and whose own go to `on_message`.
 
     Messages rather than properties: a property that changes while the page is still being built may not arrive.

@@ -7,13 +7,13 @@ from typing import Any
 
 import panel as pn
 import param
-from panel.custom import Child, Children, JSComponent
+from panel.custom import Child, Children
 
 from . import HERE, script
-from .messenger import Shower
+from .messenger import Component, Shower
 
 
-class Split(JSComponent):
+class Split(Component):
     """Places in a row or a column; the handles between them change their sizes in the browser alone.
 
     Parameters

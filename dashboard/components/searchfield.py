@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from panel.custom import JSComponent
-
 from ..page import Page
 from . import HERE, script
+from .messenger import Component
 
 
-class SearchField(JSComponent):
+class SearchField(Component):
     """Hands what is searched to the page's finder; the key ``/`` goes there."""
 
     _esm = script("elements", "searchfield")

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from panel.custom import JSComponent
-
 from . import HERE
+from .messenger import Component
 
 COOKIE = "rareloop-theme"
 
 
-class ThemeButton(JSComponent):
+class ThemeButton(Component):
     """Says which theme the browser wants, at once and whenever that changes.
 
     Parameters

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import panel as pn
-import panel_material_ui as pmui
-from bokeh.models import ColumnDataSource
+from bokeh.models import ColumnDataSource, Scatter
 from numpy.typing import NDArray
 
 from ...data.errors import InputError
@@ -69,7 +68,7 @@ class MapPanel:
         self._add_overlays()
         self.head = MapHead(self._receive, sizing_mode="stretch_width", margin=0)
         self.note = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10), styles=SMALL)
-        self.box = pmui.Column(
+        self.box = pn.Column(
             self.head,
             pn.pane.Bokeh(self.scatter.figure, sizing_mode="stretch_both", min_height=120, margin=0),
             self.note,
@@ -161,15 +160,16 @@ class MapPanel:
         self.labelled = ColumnDataSource({"x": [], "y": [], "colour": [], "marker": [], "size": []})
         self.current = ColumnDataSource({"x": [], "y": []})
         self.anchored = ColumnDataSource({"x": [], "y": []})
-        queue = plot.scatter("x", "y", source=self.queued, size=7, fill_alpha=0, line_width=1.2)
-        labelled = plot.scatter(
-            "x", "y", source=self.labelled, size="size", marker="marker", fill_color="colour", line_width=0.8
+        at = {"x": "x", "y": "y"}
+        queue = plot.add_glyph(self.queued, Scatter(**at, size=7, fill_alpha=0, line_width=1.2))
+        labelled = plot.add_glyph(
+            self.labelled, Scatter(**at, size="size", marker="marker", fill_color="colour", line_width=0.8)
         )
-        anchors = plot.scatter(
-            "x", "y", source=self.anchored, size=17, marker=ANCHOR.marker, fill_alpha=0, line_width=1.8
+        anchors = plot.add_glyph(
+            self.anchored, Scatter(**at, size=17, marker=ANCHOR.marker, fill_alpha=0, line_width=1.8)
         )
-        halo = plot.scatter("x", "y", source=self.current, size=22, fill_alpha=0, line_width=5)
-        ring = plot.scatter("x", "y", source=self.current, size=22, fill_alpha=0, line_width=2)
+        halo = plot.add_glyph(self.current, Scatter(**at, size=22, fill_alpha=0, line_width=5))
+        ring = plot.add_glyph(self.current, Scatter(**at, size=22, fill_alpha=0, line_width=2))
         self._glyphs = {QUEUED: (queue,), LABELLED: (labelled,), CURRENT: (halo, ring), ANCHORS: (anchors,)}
 
     def recolour(self) -> None:

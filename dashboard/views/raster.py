@@ -16,9 +16,12 @@ from bokeh.events import DoubleTap, PanStart, Reset, SelectionGeometry, Tap
 from bokeh.models import (
     BoxSelectTool,
     ColumnDataSource,
+    ImageRGBA,
     LassoSelectTool,
+    Line,
     PanTool,
     ResetTool,
+    Scatter,
     WheelZoomTool,
 )
 from bokeh.plotting import figure
@@ -145,11 +148,12 @@ class RasterScatter:
         plot.toolbar.active_drag = self._tools[LASSO]
         plot.grid.visible = False
         self.image = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
-        plot.image_rgba("image", x="x", y="y", dw="dw", dh="dh", source=self.image)
+        # Glyphs of its own making come without the copies for selections, which there are none of here.
+        plot.add_glyph(self.image, ImageRGBA(image="image", x="x", y="y", dw="dw", dh="dh"))
         self.outline = ColumnDataSource({"x": [], "y": []})
         self._outline_glyphs = (
-            plot.line("x", "y", source=self.outline, line_width=2, line_dash="dashed", level="overlay"),
-            plot.scatter("x", "y", source=self.outline, size=7, level="overlay"),
+            plot.add_glyph(self.outline, Line(x="x", y="y", line_width=2, line_dash="dashed"), level="overlay"),
+            plot.add_glyph(self.outline, Scatter(x="x", y="y", size=7), level="overlay"),
         )
         for axis_range in (plot.x_range, plot.y_range):
             axis_range.on_change("start", self._on_change)
