@@ -161,6 +161,7 @@ class ClassesView(pn.viewable.Viewer):
             for box in (self.which, self.into):
                 value = box.value if box.value in classes.values() else next(iter(classes.values()), None)
                 box.param.update(options=classes, value=value)
+                box.param.trigger("value")  # the browser knows it by its name, which may be another now
         changes = changes_in_force(self.session)
         if self.taken_back.options != changes:
             self.taken_back.param.update(options=changes, value=next(iter(changes.values()), None))

@@ -42,6 +42,7 @@ def test_rename_merge_and_take_back_with_their_effects_before(page, classes_tab)
     do_it(page)
     expect(page.get_by_test_id("classes")).to_contain_text("eight <b>")
     expect(page.locator("section.surface [data-class='eight <b>']")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Class", exact=True)).to_have_text("eight <b>")
     assert session.state.counts == {"eight <b>": 1, "3": 1}
 
     choose(page, "Change", "merge into another")
