@@ -38,7 +38,7 @@ from .views.raster import warm_up
 from .views.setup import SetupView
 from .views.stop import StopView, meter
 from .views.strategy import StrategyView
-from .views.table import TableView, view_in_address
+from .views.table import TableView
 from .views.time_machine import TimeMachineView
 from .views.work import WorkNotes
 
@@ -180,8 +180,6 @@ class App:
         self._phase_changed()
         if self._shown == "labelling":
             self._tell_messages()
-            if view_in_address():
-                self.page.show_view("table")  # which shows it
 
     def _show_phase(self) -> None:
         show: dict[str, Callable[[], Any]] = {

@@ -13,6 +13,7 @@ from xml.parsers.expat import ExpatError
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from .errors import InputError
 
@@ -201,10 +202,12 @@ def _batch(table: Any, schema: pa.Schema, path: Path) -> pa.RecordBatch:
 
 def _cells(column: Any, kind: pa.DataType) -> pa.Array:
     """The cells of an astropy column, with masked ones missing."""
-    mask = np.ma.getmaskarray(column) if hasattr(column, "mask") else np.zeros(column.shape, bool)
+    mask: NDArray[np.bool_] = (
+        np.ma.getmaskarray(column) if hasattr(column, "mask") else np.zeros(column.shape, bool)
+    )
     values = np.asarray(column)
     if values.dtype.kind == "O":
-        gone = mask.reshape(len(mask), -1).all(axis=1)
+        gone = np.asarray(mask.reshape(len(mask), -1).all(axis=1))
         return pa.array([None if no else _object(cell) for cell, no in zip(values, gone, strict=True)], kind)
     if values.dtype.kind in "SU":
         cells = pa.array([_text(cell) for cell in values.reshape(-1).tolist()], pa.string())

@@ -190,7 +190,9 @@ class ClassesView(pn.viewable.Viewer):
         change = Change(Action.CLASS_RETIRE, self._offered)
         if change.name:
             self.offer.visible = False  # the keys go to the card again
-            self.page.deliver(self.session.change_classes([change]), lambda _: self._done(change))
+            self.page.deliver(
+                self.session.change_classes([change], annotator=self.page.annotator), lambda _: self._done(change)
+            )
 
     # ---- the form --------------------------------------------------------------------------------
 

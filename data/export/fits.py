@@ -128,11 +128,11 @@ def _text_widths(spool: Spool) -> list[tuple[int, bool] | None]:
         for place in texts:
             column = _texts(block.column(place))
             widths = found[place]
-            odd = bool(pc.any(pc.match_substring_regex(column, UNPRINTABLE)).as_py())
-            doubled = _escaped(column) if odd else pc.replace_substring(column, "\\", "\\\\")
+            is_odd = bool(pc.any(pc.match_substring_regex(column, UNPRINTABLE)).as_py())
+            doubled = _escaped(column) if is_odd else pc.replace_substring(column, "\\", "\\\\")
             widths[0] = max(widths[0], pc.max(pc.binary_length(column)).as_py() or 0)
             widths[1] = max(widths[1], pc.max(pc.binary_length(doubled)).as_py() or 0)
-            widths[2] |= odd
+            widths[2] |= int(is_odd)
     made: list[tuple[int, bool] | None] = [None] * len(spool.schema)
     for place, (as_is, escaped, odd) in found.items():
         made[place] = (escaped if odd else as_is, bool(odd))

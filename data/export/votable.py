@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import pyarrow as pa
@@ -110,7 +111,7 @@ def _texts(block: pa.Table, place: int) -> list[str]:
     return made
 
 
-def _numbers(value: list) -> str:  # type: ignore[type-arg]
+def _numbers(value: list[Any]) -> str:
     """The numbers of an array cell, the last index running fastest."""
     if value and isinstance(value[0], list):
         return " ".join(_numbers(each) for each in value)

@@ -28,7 +28,7 @@ DAMAGE = """() => {
     const asked = performance.getEntriesByType('resource').filter(e => e.name.endsWith('/x')).length
     return {ran: window.hurt ?? null, asked, made}
 }"""
-UNHURT = {"ran": None, "asked": 0, "made": []}
+UNHURT: dict[str, object] = {"ran": None, "asked": 0, "made": []}
 
 
 def make(tmp_path, columns, classes, features, name="survey.parquet"):
