@@ -54,7 +54,7 @@ class Answers:
         if len(batch) < 2:
             event = (labels.undo if is_undo else labels.redo)(annotator, event_id=new_id)
             return [] if event is None else [event]
-        return labels.append(step_events(action, batch, annotator, new_id))
+        return labels.append(step_events(action, batch, annotator, new_id), given_away=True)
 
     def in_force(self, target: str) -> Event | None:
         """The answer, note or change of the classes of that id; None when it was undone before."""
@@ -163,4 +163,6 @@ class Duplicates:
         names = workspace.taxonomy.names
         texts = workspace.ids.texts([row for row, _ in pairs])
         first = Event("", Action.LABEL, "", annotator, datetime.now(UTC), input=PROPAGATED, strategy=DUPLICATE)
-        return workspace.log.append(label_events(first, texts, [names[index] for _, index in pairs]))
+        return workspace.log.append(
+            label_events(first, texts, [names[index] for _, index in pairs]), given_away=True
+        )

@@ -123,7 +123,9 @@ class Auditor:
     def record_reached(self, item_ids: Iterable[str], asked_by: str = OPENED) -> None:
         """Record sealed items as hits that the user came upon by themselves, or a campaign has drawn."""
         if self.audit is not None:
-            sealed = [item_id for item_id in item_ids if self._seals(item_id)]
+            state = self.workspace.log.state()
+            answered = [item_id for item_id in item_ids if item_id in state.items]
+            sealed = [i for i in answered if is_sealed(state.items[i], state, self.audit)]
             self.workspace.audits.add_hits(self.audit.number, sealed, asked_by)
 
 

@@ -237,7 +237,7 @@ class Bulker(param.Parameterized):
         # The step would have reached them: left alone or not, they speak for no item but themselves.
         session.auditor.record_swept([*session.workspace.ids.texts(contents.waiting)])
         session.auditor.record_reached(session.workspace.ids.texts(rows), BULK)
-        stored = session.workspace.log.append(label_events(first, texts, [label] * len(texts)))
+        stored = session.workspace.log.append(label_events(first, texts, [label] * len(texts)), given_away=True)
         self.check = None
         return stored
 

@@ -122,7 +122,7 @@ def content_of(
     tell(0.6, "reading the samples")
     sampled = samples_of(workspace, state)
     return Content(
-        workspace, publication, state.all_events(), state, sampled, groups, machine_labels, is_draft=draft
+        workspace, publication, list(state.by_id.values()), state, sampled, groups, machine_labels, is_draft=draft
     )
 
 

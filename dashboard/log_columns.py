@@ -119,13 +119,13 @@ class LogColumns:
         self._forget()
 
     def now(self) -> Columns:
-        """The columns of all events so far; reads the new ones from the disk."""
+        """The columns of all events so far."""
         with self._lock:
             log = self.workspace.log
             if log is not self._log:
                 self._forget()
                 self._log = log
-            fresh = log.events(after=int(self._seq[self._n - 1]) if self._n else 0)
+            fresh = log.newer(int(self._seq[self._n - 1]) if self._n else 0)
             if fresh:
                 self._take(fresh, log)
             columns: dict[str, Any] = {name: values[: self._n] for name, values in self._values.items()}
@@ -158,11 +158,18 @@ class LogColumns:
         labels, annotators = self._labels, self._annotators
         state = log.state()
         class_ids = [None if event.action in CLASS_ACTIONS else state.class_id(event) for event in fresh]
+        moments = {moment: moment.timestamp() for moment in {event.created_at for event in fresh}}
+        for class_id in dict.fromkeys(class_ids):
+            if class_id is not None:
+                labels.setdefault(class_id, len(labels))
+        for name in dict.fromkeys(event.annotator for event in fresh):
+            annotators.setdefault(name, len(annotators))
+        places = {**labels, None: -1}
         own = {
-            "at": [event.created_at.timestamp() for event in fresh],
+            "at": [moments[event.created_at] for event in fresh],
             "action": [CODE[event.action] for event in fresh],
-            "label": [-1 if i is None else labels.setdefault(i, len(labels)) for i in class_ids],
-            "annotator": [annotators.setdefault(e.annotator, len(annotators)) for e in fresh],
+            "label": [places[class_id] for class_id in class_ids],
+            "annotator": [annotators[event.annotator] for event in fresh],
             "dwell": [np.nan if e.dwell_ms is None else e.dwell_ms / 1000 for e in fresh],
             "by_hand": [e.input not in NOT_BY_HAND for e in fresh],
             "together": [e.bulk is not None for e in fresh],

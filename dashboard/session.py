@@ -325,7 +325,8 @@ class LabellingSession(param.Parameterized):
         if not events:
             return commit
         rows = set(commit.rows)
-        self.auditor.record_passed(asked for row in rows if (asked := self.asked(row)) is not None)
+        asked_by = self.asked_by
+        self.auditor.record_passed(asked_by[row] for row in rows & asked_by.keys())
         if any(e.action != Action.NOTE for e in events):
             self.questions.drop(rows)
             self.duplicates = tuple(pair for pair in self.duplicates if pair[0] not in rows)

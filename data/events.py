@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from itertools import takewhile
+from itertools import groupby
 from typing import Any, Literal
 
 from .classes import ClassTable
@@ -48,8 +49,10 @@ STATUS: dict[Action, Status] = {
     Action.DEFER: "deferred",
 }
 LATER: tuple[Status, ...] = ("skipped", "deferred")  # not answered: asked again when nothing else is left
+LABELS = frozenset(action for action, status in STATUS.items() if status == "labelled")
 STEPS = (Action.UNDO, Action.REDO)
 CLASS_ACTIONS = frozenset(action for action in Action if action.value.startswith("class_"))
+MANY = 100  # events that are taken as one step
 PROPAGATED = "propagated"  # the `input` of labels that were given to many items in one step
 IMPORTED = "imported"  # the `input`, and the `strategy`, of labels that a file brought
 _IMPORTS = "\0imports"  # the undo stack of what files brought, which is everybody's
@@ -123,16 +126,16 @@ def new_event_ids(n: int) -> list[str]:
 
 
 def made(values: dict[str, Any]) -> Event:
-    """An event from all its fields; a tenth of the time of the constructor, for steps of 100,000 items."""
+    """An event of all these fields, which it keeps; much faster than the constructor, for steps of many."""
     event = object.__new__(Event)
-    event.__dict__.update(values)
+    object.__setattr__(event, "__dict__", values)
     return event
 
 
 # ---- the fold ---------------------------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(slots=True)
 class ItemState:
     """The answer in force on an item; `event` is the one that decided it."""
 
@@ -190,6 +193,86 @@ class LogState:
         else:
             self._decide(event.item_id, event)
 
+    def apply_all(self, events: Sequence[Event]) -> None:
+        """Take more events in their order; steps of many at once, which is much faster."""
+        for _, group in groupby(events, _kind_of) if len(events) >= MANY else [(None, events)]:
+            step = list(group)
+            if len(step) < MANY or not (self._label_all(step) or self._step_all(step)):
+                for event in step:
+                    self.apply(event)
+
+    def _label_all(self, step: Sequence[Event]) -> bool:
+        """Take labels of one undo stack; does nothing, and says so, where the events are something else."""
+        said = Counter(event.label for event in step)
+        if step[0].action not in LABELS or None in said:
+            return False
+        class_ids = {label: self.classes.of_label(str(label)) for label in said}
+        names = {label: self.classes.name_of(class_id) for label, class_id in class_ids.items()}
+        ids = self._note_down(step)
+        items, history, change = self.items, self._history, Counter[str]()
+        for label, n in said.items():
+            change[names[label]] += n
+            if class_ids[label] != label:
+                self._class_ids |= {e.event_id: class_ids[label] for e in step if e.label == label}
+        for event, event_id in zip(step, ids, strict=True):
+            item_id = event.item_id
+            if (before := items.get(item_id)) is not None and before.label is not None:
+                change[before.label] -= 1
+            if item_id in history:
+                history[item_id].append(event_id)
+            else:
+                history[item_id] = [event_id]
+            items[item_id] = ItemState("labelled", names[event.label], event)
+        self._count(change)
+        self._done_by.setdefault(stack_of(step[0]), []).extend(ids)
+        end_redo(self._undone_by, step[0])
+        return True
+
+    def _step_all(self, step: Sequence[Event]) -> bool:
+        """Take back, or bring again, the newest answers of an undo stack; as `_label_all` for anything else."""
+        targets = [str(event.target) for event in step]
+        newest = self._events.get(targets[0])
+        if step[0].action not in STEPS or newest is None:
+            return False
+        is_undo = step[0].action == Action.UNDO
+        stacks = [by.setdefault(stack_of(newest), []) for by in (self._done_by, self._undone_by)]
+        source, sink = stacks if is_undo else stacks[::-1]
+        if source[-len(step) :] != targets[::-1]:
+            return False
+        self._note_down(step)
+        del source[-len(step) :]
+        sink.extend(targets)
+        (self._undone.update if is_undo else self._undone.difference_update)(targets)
+        items, history, change = self.items, self._history, Counter[str | None]()
+        class_ids, names = self._class_ids, dict[str, str]()
+        for answer in map(self._events.__getitem__, targets):
+            item_id = answer.item_id
+            if len(history[item_id]) > 1 or answer.action not in LABELS:
+                self._settle(item_id)
+            elif is_undo:
+                change[items.pop(item_id).label] -= 1
+            else:
+                class_id = class_ids.get(answer.event_id, answer.label)
+                if class_id not in names:
+                    names[class_id] = self.classes.name_of(class_id)
+                items[item_id] = ItemState("labelled", names[class_id], answer)
+                change[names[class_id]] += 1
+        self._count(change)
+        return True
+
+    def _note_down(self, step: Sequence[Event]) -> list[str]:
+        ids = [event.event_id for event in step]
+        self.n_events += len(step)
+        self._events.update(zip(ids, step, strict=True))
+        return ids
+
+    def _count(self, change: Mapping[str, int]) -> None:
+        """Change the number of items by class."""
+        for label, n in change.items():
+            self.counts[label] = self.counts.get(label, 0) + n
+            if not self.counts[label]:
+                del self.counts[label]
+
     def _step(self, event: Event) -> None:
         target = self._events[str(event.target)]
         if target.action in CLASS_ACTIONS:
@@ -225,9 +308,7 @@ class LogState:
         """Count again with the decision in force on an item."""
         before = self.items.get(item_id)
         if before is not None and before.label is not None:
-            self.counts[before.label] -= 1
-            if not self.counts[before.label]:
-                del self.counts[before.label]
+            self._count({before.label: -1})
         if newest is None:
             self.items.pop(item_id, None)
             return
@@ -235,7 +316,7 @@ class LogState:
         label = self.class_of(newest) if status == "labelled" else None
         self.items[item_id] = ItemState(status, label, newest)
         if label is not None:
-            self.counts[label] = self.counts.get(label, 0) + 1
+            self._count({label: 1})
 
     def _note(self, item_id: str, newest: Event | None) -> None:
         if newest is not None and newest.note:
@@ -277,9 +358,10 @@ class LogState:
             dict(self._events), history, set(self._undone), done, undone, dict(self._class_ids),
         )  # fmt: skip
 
-    def all_events(self) -> list[Event]:
-        """Every event that was taken, in their order."""
-        return list(self._events.values())
+    @property
+    def by_id(self) -> Mapping[str, Event]:
+        """The events by their ids, in their order."""
+        return self._events
 
     def has(self, event_id: str | None) -> bool:
         """Whether an event is among those taken."""
@@ -309,8 +391,11 @@ class LogState:
         by their moment. Any other answer is a batch of its own.
         """
         stack = (self._undone_by if undone else self._done_by).get(stack_of(event), ())
-        others = (self._events[event_id] for event_id in reversed(stack))
-        batch = list(takewhile(lambda other: _step_of(other) == _step_of(event), others))
+        batch, step = [], _step_of(event)
+        for other in map(self._events.__getitem__, reversed(stack)):
+            if (other.bulk or _step_of(other)) != step:
+                break
+            batch.append(other)
         return (batch if undone else batch[::-1]) or [event]
 
     def standing(self, annotator: str) -> Iterator[Event]:
@@ -347,6 +432,11 @@ def end_redo(undone: dict[str, Any], event: Event) -> None:
     undone.pop(_IMPORTS, None)
 
 
+def _kind_of(event: Event) -> tuple[str, str]:
+    """What events have in common that can be taken at once."""
+    return ("label" if event.action in LABELS else event.action, stack_of(event))
+
+
 def _step_of(event: Event) -> object:
     """What the answers of one step have in common, and no other answer."""
     if event.bulk is not None:
@@ -357,6 +447,5 @@ def _step_of(event: Event) -> object:
 def fold(events: Iterable[Event]) -> LogState:
     """What events add up to; a pure function of them."""
     state = LogState()
-    for event in events:
-        state.apply(event)
+    state.apply_all(list(events))
     return state

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from operator import itemgetter
+from itertools import takewhile
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,9 @@ EVENTS = sa.Table(
     sqlite_autoincrement=True,
 )
 COLUMNS = [column.name for column in EVENTS.columns]
-_values = itemgetter(*COLUMNS)
+_ACTION, _CREATED = COLUMNS.index("action"), COLUMNS.index("created_at")
+_NAMES = {action: action.value for action in Action}
+_id_of = attrgetter("event_id")
 # Given to the driver as it is: to have SQLAlchemy look at each value takes longer than to store it.
 INSERT = str(sa.insert(EVENTS).compile(dialect=sqlite.dialect()))
 
@@ -95,8 +98,13 @@ class LabelLog:
         except sa.exc.DBAPIError as error:
             raise InputError(f"{path} is damaged ({error.orig}): put a copy of it in its place") from error
 
-    def append(self, events: Event | Sequence[Event]) -> list[Event]:
+    def append(self, events: Event | Sequence[Event], *, given_away: bool = False) -> list[Event]:
         """Store events in one transaction.
+
+        Parameters
+        ----------
+        given_away
+            Whether nobody else has these events: they become the stored ones, which takes less time.
 
         Returns
         -------
@@ -114,29 +122,30 @@ class LabelLog:
         given = [events] if isinstance(events, Event) else list(events)
         with self._lock, uncollected():
             state = self.state()
-            if not all(state.has(event.event_id) for event in given):
-                for event in self._store(given, state):
-                    self._take(event, state)
-            return [state.event(event.event_id) for event in given]
+            by_id, ids = state.by_id, list(map(_id_of, given))
+            if not all(map(by_id.__contains__, ids)):
+                stored = self._store(given, state, given_away)
+                state.apply_all(stored)
+                self._newest = stored[-1].seq if stored else self._newest
+            return list(map(by_id.__getitem__, ids))
 
-    def _store(self, given: Sequence[Event], state: LogState) -> list[Event]:
+    def _store(self, given: Sequence[Event], state: LogState, given_away: bool) -> list[Event]:
         """Write what is new in one transaction, after taking in what another process has written."""
         try:
             with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
                 newer = sa.select(EVENTS).where(EVENTS.c.seq > self._newest).order_by(EVENTS.c.seq)
                 for row in connection.execute(newer):
-                    self._take(_from_row(row), state)
+                    state.apply(event := _from_row(row))
+                    self._newest = event.seq
                 fresh = _resolved(given, state)
-                stored = [made(event.__dict__ | {"seq": n}) for n, event in enumerate(fresh, self._newest + 1)]
+                if not given_away:
+                    fresh = [made(event.__dict__.copy()) for event in fresh]
+                stored = _numbered(fresh, self._newest + 1)
                 if stored:
-                    connection.exec_driver_sql(INSERT, [_to_row(event) for event in stored])
+                    connection.exec_driver_sql(INSERT, _to_rows(stored))
         except sa.exc.DBAPIError as error:
             raise OSError(f"{self.path.name} cannot be written: {error.orig}") from error
         return stored
-
-    def _take(self, event: Event, state: LogState) -> None:
-        state.apply(event)
-        self._newest = event.seq
 
     def undo(self, annotator: str, *, event_id: str | None = None, input: str = "key") -> Event | None:  # noqa: A002
         """Undo the annotator's newest answer in force; None when there is none.
@@ -188,6 +197,12 @@ class LabelLog:
             rows = connection.execute(query if where is None else query.where(where))
             return [_from_row(row) for row in rows]
 
+    def newer(self, after: int) -> list[Event]:
+        """Those of the events in the state whose `seq` is greater, in their order; from memory."""
+        with self._lock:
+            newest_first = reversed(self.state().by_id.values())
+            return list(takewhile(lambda event: event.seq > after, newest_first))[::-1]
+
     def count(self, where: sa.ColumnElement[bool]) -> int:
         """How many events meet a condition on the columns of `EVENTS`."""
         query = sa.select(sa.func.count()).select_from(EVENTS).where(where)
@@ -224,25 +239,40 @@ def _resolved(events: Iterable[Event], state: LogState) -> list[Event]:
     labelled: dict[str, bool] = {}
     resolved: dict[str, Event] = {}
     classes = _Trial(state)
+    by_id, items = state.by_id, state.items
     for event in events:
-        if event.event_id in resolved or state.has(event.event_id):
+        event_id = event.event_id
+        if event_id in resolved or event_id in by_id:
             continue
-        if classes.takes(event):
-            resolved[event.event_id] = event
-            continue
-        if event.action in STEPS and not _is_answer(event.target, state, resolved):
-            raise InputError(f"there is no answer {event.target!r} to {event.action.value}: reload the page")
-        if STATUS.get(event.action) == "labelled":
+        action = event.action
+        if action in STEPS:
+            wanted = str(event.target)
+            target = resolved.get(wanted) or by_id.get(wanted)
+            if target is None or target.action in STEPS:
+                raise InputError(f"there is no answer {event.target!r} to {action.value}: reload the page")
+            if target.action in CLASS_ACTIONS:
+                classes.step(event)
+        elif action in CLASS_ACTIONS:
+            classes.take(event)
+        elif STATUS.get(action) == "labelled":
             if not event.label:
                 raise InputError(f"the label of item {event.item_id!r} names no class: choose one")
-            item = state.items.get(event.item_id)
-            has_label = labelled.get(event.item_id, item is not None and item.status == "labelled")
+            has_label = labelled.get(event.item_id)
+            if has_label is None:
+                item = items.get(event.item_id)
+                has_label = item is not None and item.status == "labelled"
             action = Action.RELABEL if has_label else Action.LABEL
-            event = event if event.action == action else replace(event, action=action)
-        if event.action in STATUS:
-            labelled[event.item_id] = STATUS[event.action] == "labelled"
-        resolved[event.event_id] = event
+            event = event if event.action is action else replace(event, action=action)
+        if action in STATUS:
+            labelled[event.item_id] = STATUS[action] == "labelled"
+        resolved[event_id] = event
     return list(resolved.values())
+
+
+def _numbered(events: list[Event], first: int) -> list[Event]:
+    for seq, event in enumerate(events, first):
+        event.__dict__["seq"] = seq
+    return events
 
 
 class _Trial:
@@ -252,17 +282,13 @@ class _Trial:
         self.state = state
         self._table: ClassTable | None = None
 
-    def takes(self, event: Event) -> bool:
-        """Whether an event is about classes; raises InputError, which says why, when it cannot be."""
-        target = str(event.target)
-        is_step = event.action in STEPS and self.state.has(target)
-        if event.action in CLASS_ACTIONS:
-            self._copy().take(event)
-        elif is_step and self.state.event(target).action in CLASS_ACTIONS:
-            self._table = self._copy().stepped(target, undone=event.action == Action.UNDO)
-        else:
-            return False
-        return True
+    def take(self, event: Event) -> None:
+        """Try a change; raises InputError, which says why, when it cannot be."""
+        self._copy().take(event)
+
+    def step(self, event: Event) -> None:
+        """Try an undo or redo of a change; raises as `take` does."""
+        self._table = self._copy().stepped(str(event.target), undone=event.action == Action.UNDO)
 
     def _copy(self) -> ClassTable:
         if self._table is None:
@@ -270,17 +296,13 @@ class _Trial:
         return self._table
 
 
-def _is_answer(event_id: str | None, state: LogState, fresh: Mapping[str, Event]) -> bool:
-    if event_id is None:
-        return False
-    event = fresh.get(event_id) or (state.event(event_id) if state.has(event_id) else None)
-    return event is not None and event.action not in STEPS
-
-
-def _to_row(event: Event) -> tuple[Any, ...]:
-    """An event as the table keeps it: its values in the order of the columns."""
-    moment = to_microseconds(event.created_at)
-    return _values(event.__dict__ | {"action": event.action.value, "created_at": moment})
+def _to_rows(events: Sequence[Event]) -> list[tuple[Any, ...]]:
+    """Events as the table keeps them: their values in the order of the columns."""
+    columns = [list(map(attrgetter(name), events)) for name in COLUMNS]
+    columns[_ACTION] = list(map(_NAMES.__getitem__, columns[_ACTION]))
+    moments = {moment: to_microseconds(moment) for moment in dict.fromkeys(columns[_CREATED])}
+    columns[_CREATED] = list(map(moments.__getitem__, columns[_CREATED]))
+    return list(zip(*columns, strict=True))
 
 
 def _from_row(row: Sequence[Any]) -> Event:

@@ -94,7 +94,7 @@ def export_labels(
     tell = progress or (lambda share, text: None)
     blocks = _blocks(workspace, rows, state, tell)
     if kind == "labelstudio":
-        names = Pseudonyms(state.all_events(), named=False).names
+        names = Pseudonyms(state.by_id.values(), named=False).names
         _write(target, bound(write_tasks, own=frozenset(OURS.names), names=names), blocks)
     else:
         _write(target, _WRITERS[kind], blocks)

@@ -15,14 +15,16 @@ def log_in(page, url, name):
     page.locator("input[name=username]").fill(name)
     page.locator("input[name=password]").fill(PASSWORD)
     page.locator("[type=submit], button").first.click()
-    page.wait_for_url(url)
-    return wait_for_item(page)
+    page.wait_for_url(url, wait_until="domcontentloaded")
 
 
 def test_two_people_label_beside_each_other(page, second_page, serve_with_login, digits):
     served = serve_with_login(digits, PASSWORD)
     pages = {"ann": page, "Zoë <b>": second_page}
-    first = [log_in(one, served.url, name) for name, one in pages.items()]
+    served.wait(lambda: served.session.phase == "labelling", "the pool is prepared")
+    for name, one in pages.items():
+        log_in(one, served.url, name)
+    first = [wait_for_item(one) for one in pages.values()]
     assert len(set(first)) == 2
     expect(page.get_by_test_id("who")).to_have_text("ann · 2 here")
     expect(page.get_by_test_id("who")).to_have_attribute(

@@ -36,7 +36,7 @@ class Ids:
 def workspace_of(events):
     """What columns need of a workspace, with a log in memory."""
     numbered = [Event(**{**vars(event), "seq": i}) for i, event in enumerate(events, 1)]
-    log = SimpleNamespace(state=lambda: fold(numbered), events=lambda after=0: numbered[after:])
+    log = SimpleNamespace(state=lambda: fold(numbered), newer=lambda after: numbered[after:])
     return SimpleNamespace(log=log, ids=Ids)
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rareloop.data import events
 from rareloop.data.bulk import label_events, step_events
 from rareloop.data.events import PROPAGATED, new_event_ids
-from rareloop.data.labels import Action, Event, LabelLog, fold, new_event_id
+from rareloop.data.labels import Action, Event, LabelLog, LogState, fold, new_event_id
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -60,3 +63,40 @@ def test_ids_made_at_once_are_uuids_of_version_7_in_ascending_order():
     assert ids == sorted(set(ids))
     assert all(len(i) == 36 and i[14] == "7" and i[19] in "89ab" for i in ids)
     assert new_event_ids(0) == []
+
+
+ANSWERS = st.tuples(st.sampled_from("abcd"), st.sampled_from(["x", "y"]))
+DONE = st.lists(
+    st.tuples(
+        st.sampled_from(["label", "note", "flag", Action.UNDO, Action.REDO]),
+        st.sampled_from(["ann", "bob"]),
+        st.lists(ANSWERS, min_size=1, max_size=5),
+    ),
+    max_size=12,
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(done=DONE)
+def test_many_events_at_once_add_up_to_what_they_do_one_by_one(monkeypatch, tmp_path_factory, done):
+    log, singly = LabelLog(tmp_path_factory.mktemp("log") / "labels.sqlite"), LogState()
+    monkeypatch.setattr(events, "MANY", 2)
+    for what, annotator, answers in done:
+        common = Event("", Action.LABEL, "", annotator, NOW, input="grid")
+        state = log.state()
+        if what == "label":
+            items, labels = zip(*answers, strict=True)
+            log.append(label_events(common, items, labels))
+        elif what in ("note", "flag"):
+            log.append([Event(new_event_id(), Action(what), i, annotator, NOW, note=n) for i, n in answers])
+        else:
+            newest = (state.undoable if what == Action.UNDO else state.redoable)(annotator)
+            if newest is not None:
+                batch = state.batch_of(newest, undone=what == Action.REDO)
+                log.append(step_events(what, batch, annotator, new_event_id()))
+    for event in log.events():
+        singly.apply(event)
+    assert log.state() == singly == fold(log.events())
+    assert list(log.state().items) == list(singly.items)
+    assert log.newer(3) == log.events(after=3)
+    log.close()
