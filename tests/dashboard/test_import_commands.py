@@ -9,13 +9,17 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from rareloop.dashboard import import_commands
 from rareloop.dashboard.cli import main
 from rareloop.dashboard.handover import make_package, verify_package
 from rareloop.dashboard.log_columns import LogColumns
+from rareloop.data.bulk import step_events
 from rareloop.data.events import class_event
+from rareloop.data.import_files import Given
+from rareloop.data.imports import LabelPlan
 from rareloop.data.labels import Action, Event, fold, new_event_id
 from rareloop.data.workspace import Workspace
 
@@ -176,6 +180,32 @@ def test_an_import_is_undone_on_the_page_in_one_step(folder, file, capsys):
     assert one.state.counts == {"star": 3, "quasar": 2} and one.state.notes == {"o3": "hm"}
     assert len(columns.now().labelled()) == 5
     assert not columns.now().by_hand[[2, 3]].any()
+    one.close()
+
+
+def test_answers_imports_undos_and_redos_of_two_people_are_counted_alike_everywhere(folder):
+    one = Workspace.open(folder)
+    log, columns, rng = one.log, LogColumns(one), np.random.default_rng(3)
+    for turn in range(400):
+        kind, person = rng.choice(["answer", "import", "undo", "undo", "redo"]), str(rng.choice(["ann", "bob"]))
+        items = [f"o{i}" for i in rng.choice(12, size=3, replace=False)]
+        if kind == "answer":
+            say(one, items[0], str(rng.choice(["star", "quasar"])), annotator=person)
+        elif kind == "import":
+            given = [Given(item, "star", "row", str(rng.choice(["ann", "eve"]))) for item in items]
+            plan = LabelPlan("f", "CSV", 3, 0, entries=tuple((each, True, False) for each in given))
+            log.append(plan.events("keep", "me"))
+        else:
+            state, action = log.state(), Action(str(kind))
+            newest = state.undoable(person) if kind == "undo" else state.redoable(person)
+            if newest is not None:
+                batch = state.batch_of(newest, undone=kind == "redo")
+                assert len(batch) == (3 if newest.input == "imported" else 1)
+                log.append(step_events(action, batch, person, new_event_id()))
+        now, items_now = columns.now(), log.state().items
+        labelled = {one.ids.text(now.row[place]): now.labels[now.label[place]] for place in now.labelled()}
+        assert labelled == {item: state.label for item, state in items_now.items()}, turn
+    assert fold(log.events()) == log.state()
     one.close()
 
 
