@@ -68,7 +68,7 @@ class ImportView(pn.viewable.Viewer):
         )
         self.policy = pmui.RadioBoxGroup(
             label="Items in conflict", options=list(CHOICES), value=next(iter(CHOICES)), visible=False,
-            size="small", margin=(0, 10),
+            inline=True, size="small", margin=(0, 10),
         )  # fmt: skip
         self.commit = pmui.Button(label="Import", variant="contained", visible=False, **small)
         self.table = pn.pane.HTML("", margin=(2, 10), max_width=420, styles=SMALL)
@@ -81,7 +81,7 @@ class ImportView(pn.viewable.Viewer):
         self._say(START)
 
     def __panel__(self) -> pn.viewable.Viewable:
-        side = pmui.Column(self.what, self.policy, self.add, self.commit, sizing_mode="stretch_width")
+        side = pmui.Column(self.what, self.policy, pmui.Row(self.commit, self.add), sizing_mode="stretch_width")
         return pmui.Column(
             pmui.Row(self.file, self.id, self.label, self.names),
             pmui.Row(side, self.table, sizing_mode="stretch_width"),
