@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..astronomy import need_astropy, unit_of
 from ..errors import InputError
+from .cells import json_texts
 from .spool import Spool, item_type
 
 RECORD = 2880  # bytes; a FITS file is a whole number of these
@@ -134,8 +135,8 @@ def _text_widths(spool: Spool) -> list[tuple[int, bool] | None]:
             widths[1] = max(widths[1], pc.max(pc.binary_length(doubled)).as_py() or 0)
             widths[2] |= int(is_odd)
     made: list[tuple[int, bool] | None] = [None] * len(spool.schema)
-    for place, (as_is, escaped, odd) in found.items():
-        made[place] = (escaped if odd else as_is, bool(odd))
+    for place, (as_is, escaped, n_odd) in found.items():
+        made[place] = (escaped if n_odd else as_is, n_odd > 0)
     return made
 
 
@@ -145,8 +146,6 @@ def _is_text(spool: Spool, field: pa.Field) -> bool:
 
 
 def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    from .cells import json_texts
-
     texts = column if pa.types.is_string(column.type) else pa.chunked_array([json_texts(column)])
     return texts.fill_null("")
 

@@ -88,7 +88,8 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _is_linked(folder: Path, name: str) -> bool:
     """Whether a file of a package, or a folder on the way to it, is a link."""
-    return any((folder / piece).is_symlink() for piece in (PurePosixPath(name), *PurePosixPath(name).parents[:-1]))
+    path = PurePosixPath(name)
+    return any((folder / piece).is_symlink() for piece in (path, *path.parents[:-1]))
 
 
 def read_text(folder: Path, name: str) -> str:
