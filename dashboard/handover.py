@@ -25,6 +25,7 @@ from ..data.export.replay import answered_items
 from ..data.export.safety import MODEL_FOLDER
 from ..data.export.selection import Member, Sampled, campaign_members
 from ..data.export.versions import DRAFT, Change, Release, compare, parts, remember, remembered
+from ..data.features import read_rows
 from ..data.publication import Publication
 from ..data.tables import Progress
 from ..data.workspace import Workspace
@@ -160,7 +161,7 @@ def duplicate_groups(workspace: Workspace, items: Sequence[str]) -> dict[str, st
     rows = np.sort(workspace.ids.rows(items))
     X = workspace.features
     if len(rows) * X.shape[1] <= MOST_VALUES:
-        numbers = near_groups(np.asarray(X[rows], np.float32), np.random.default_rng(0)).tolist()
+        numbers = near_groups(read_rows(X, rows), np.random.default_rng(0)).tolist()
     else:
         numbers = _equal_groups(X, rows)
     groups: dict[str, str] = {}
@@ -175,7 +176,7 @@ def _equal_groups(X: NDArray[np.float32], rows: NDArray[np.int64]) -> list[int]:
     """The group of each row that has equals, −1 for the others; reads the features in blocks."""
     digests: list[bytes] = []
     for start in range(0, len(rows), BLOCK):
-        block = np.asarray(X[rows[start : start + BLOCK]], np.float32) + np.float32(0)  # −0 and 0 are equal
+        block = read_rows(X, rows[start : start + BLOCK]) + np.float32(0)  # −0 and 0 are equal
         digests += [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in block]
     sizes = Counter(digests)
     numbers = {digest: i for i, digest in enumerate(d for d, n in sizes.items() if n > 1)}

@@ -131,6 +131,30 @@ def open_features(target: Path) -> NDArray[np.float32]:
     return matrix
 
 
+def read_rows(matrix: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Rows of the matrix as a copy ``(n_rows, n_features)``; little of a mapped file stays in memory.
+
+    Parameters
+    ----------
+    rows
+        In ascending order.
+    """
+    path = getattr(matrix, "filename", None)
+    if path is None or not matrix.flags.c_contiguous:
+        return np.asarray(matrix[rows], np.float32)
+    made = np.empty((len(rows), matrix.shape[1]), np.float32)
+    with open(path, "rb") as file:
+        for first in range(0, len(matrix), BLOCK_ROWS):
+            low, high = np.searchsorted(rows, [first, first + BLOCK_ROWS])
+            if low == high:
+                continue
+            start, stop = int(rows[low]), int(rows[high - 1]) + 1
+            file.seek(matrix.offset + start * matrix.strides[0])
+            slab = np.fromfile(file, matrix.dtype, (stop - start) * matrix.shape[1])
+            made[low:high] = slab.reshape(-1, matrix.shape[1])[rows[low:high] - start]
+    return made
+
+
 def save_report(report: FeatureReport, path: Path) -> None:
     """Write the report as JSON; it is renamed into place when it is whole."""
     partial = path.with_name(path.name + ".partial")

@@ -127,20 +127,37 @@ class Table:
         columns = self._places if names is None else names
         return {name: batch.column(self._place(name))[within].as_py() for name in columns}
 
-    def take(self, rows: NDArray[np.int64] | Sequence[int], names: Sequence[str] | None = None) -> pa.Table:
-        """Chosen rows, in the order given, as an Arrow table in memory."""
+    def take(
+        self, rows: NDArray[np.int64] | Sequence[int], names: Sequence[str] | None = None, *, mapped: bool = True
+    ) -> pa.Table:
+        """Chosen rows, in the order given, as an Arrow table in memory.
+
+        Rows from all over a large table leave most of it in memory as pages of the mapped file; with `mapped`
+        off the pieces with chosen rows are read one after another, which is right for many rows.
+        """
         table = self._table if names is None else self._table.select(list(names))
+        pieces = self._mapped(table) if mapped else self._read(table)
         rows = np.asarray(rows, dtype=np.int64)
         order = np.argsort(rows, kind="stable")
         parts = []
         batches = np.searchsorted(self._offsets, rows[order], side="right") - 1
         for batch in np.unique(batches):
             within = rows[order][batches == batch] - self._offsets[batch]
-            piece = pa.table([column.chunk(int(batch)) for column in table.columns], schema=table.schema)
-            parts.append(piece.take(pa.array(within)))
+            parts.append(pieces(int(batch)).take(pa.array(within)))
         if not parts:
             return table.slice(0, 0)
         return pa.concat_tables(parts).take(pa.array(np.argsort(order)))
+
+    def _mapped(self, table: pa.Table) -> Callable[[int], pa.Table]:
+        """What gives a batch of some columns as it lies in the mapped file."""
+        return lambda n: pa.table([column.chunk(n) for column in table.columns], schema=table.schema)
+
+    def _read(self, table: pa.Table) -> Callable[[int], pa.Table]:
+        """What gives a batch of some columns as a copy."""
+        places = [self._places[name] for name in table.column_names]
+        options = pa_ipc.IpcReadOptions(included_fields=places)
+        reader = pa_ipc.open_file(pa.OSFile(str(self.path)), options=options)
+        return lambda n: pa.Table.from_batches([reader.get_batch(n)]).select(table.column_names)
 
     def is_number(self, name: str) -> bool:
         """Whether a column holds plain numbers."""

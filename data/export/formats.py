@@ -205,7 +205,7 @@ def _block(workspace: Workspace, rows: NDArray[np.int64], state: LogState) -> pa
         "note": [state.notes.get(item_id) for item_id in item_ids],
     }
     known = pa.table(ours, schema=OURS)
-    source = workspace.table.take(rows)
+    source = workspace.table.take(rows, mapped=False)
     source = _portable(source.rename_columns(_source_names(source.column_names)))
     columns = [known.column(0), *source.columns, *known.columns[1:]]
     return pa.table(columns, schema=pa.schema([OURS.field(0), *source.schema, *list(OURS)[1:]]))

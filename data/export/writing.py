@@ -123,7 +123,7 @@ def _split_block(content: Content, rows: NDArray[np.int64], split: str, tally: T
 def _source_block(content: Content, rows: NDArray[np.int64]) -> dict[str, pa.ChunkedArray]:
     if not content.source:
         return {}
-    block = content.workspace.table.take(rows, [c.original for c in content.source])
+    block = content.workspace.table.take(rows, [c.original for c in content.source], mapped=False)
     return {c.name: block.column(i).cast(c.kind) for i, c in enumerate(content.source)}
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rareloop.data.errors import InputError
-from rareloop.data.features import build_features, load_report, open_features, save_report
+from rareloop.data.features import build_features, load_report, open_features, read_rows, save_report
 from rareloop.data.tables import import_table
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import StandardScaler
@@ -117,3 +117,13 @@ def test_lists_of_one_length_are_arrays_whatever_their_type_is_called(tmp_path):
     fixed = np.array(fixed)
     free, _ = build(tmp_path, {"v": pa.array(cells, pa.list_(pa.uint8()))})
     np.testing.assert_array_equal(fixed, free)
+
+
+def test_rows_are_read_as_they_are_mapped(tmp_path, monkeypatch):
+    monkeypatch.setattr("rareloop.data.features.BLOCK_ROWS", 7)
+    matrix = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    np.save(tmp_path / "m.npy", matrix)
+    rows = np.array([0, 0, 6, 7, 30, 39])
+    for one in (matrix, open_features(tmp_path / "m.npy")):
+        np.testing.assert_array_equal(read_rows(one, rows), matrix[rows])
+        assert read_rows(one, np.array([], np.int64)).shape == (0, 3)

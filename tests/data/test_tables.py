@@ -86,6 +86,15 @@ def test_rows_are_found_across_batches(tmp_path):
         table.row(n)
 
 
+def test_rows_that_are_read_are_those_that_are_mapped(tmp_path, monkeypatch):
+    monkeypatch.setattr("rareloop.data.readers.BATCH_ROWS", 2)
+    write(TABLE, tmp_path / "t.parquet")
+    table = import_table(tmp_path / "t.parquet", tmp_path / "c.arrow")
+    for rows in ([2, 0, 2], [], [1]):
+        for names in (None, ["v", "id"], ["n"]):
+            assert table.take(rows, names, mapped=False).equals(table.take(rows, names))
+
+
 def test_numbers_yes_no_and_dates_become_floats(tmp_path):
     write(TABLE, tmp_path / "t.parquet")
     table = import_table(tmp_path / "t.parquet", tmp_path / "c.arrow")
