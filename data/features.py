@@ -139,11 +139,10 @@ def read_rows(matrix: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[n
     rows
         In ascending order.
     """
-    path = getattr(matrix, "filename", None)
-    if path is None or not matrix.flags.c_contiguous:
+    if not isinstance(matrix, np.memmap) or matrix.filename is None or not matrix.flags.c_contiguous:
         return np.asarray(matrix[rows], np.float32)
     made = np.empty((len(rows), matrix.shape[1]), np.float32)
-    with open(path, "rb") as file:
+    with open(matrix.filename, "rb") as file:
         for first in range(0, len(matrix), BLOCK_ROWS):
             low, high = np.searchsorted(rows, [first, first + BLOCK_ROWS])
             if low == high:

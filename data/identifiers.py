@@ -112,7 +112,7 @@ class ItemIds:
         found = np.full(len(texts), -1, dtype=np.int64)
         for step in range(int(n_alike.max(initial=0))):  # more than one step only where hashes collide
             open_ = np.flatnonzero((found < 0) & (n_alike > step))
-            candidates = order[first[open_] + step]
+            candidates = order[first[open_] + step].astype(np.int64)
             names = self.texts(candidates)
             same = [name == texts[int(place)] for name, place in zip(names, open_, strict=True)]
             found[open_[same]] = candidates[same]
