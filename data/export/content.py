@@ -120,7 +120,7 @@ class Content:
         """The classes as plain values."""
         return self.workspace.taxonomy.to_list()
 
-    @property
+    @cached_property
     def moment(self) -> datetime:
         """When the newest event was made."""
         return newest_moment(self.events)

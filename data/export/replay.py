@@ -51,19 +51,21 @@ class Pseudonyms:
 
 def events_table(events: Sequence[Event], names: Pseudonyms, with_notes: bool) -> pa.Table:
     """Events as rows of ``label_events.parquet``."""
-    columns: dict[str, list[Any]] = {c.name: [] for c in EVENTS}
-    for event in events:
-        values = event.__dict__
-        for name, column in EVENT_COLUMNS.items():
-            columns[column.name].append(values[name])
-        further = {name: values[name] for name in FURTHER if values[name] is not None}
-        columns["more"].append(json.dumps(further, sort_keys=True, default=str) if further else None)
+    rows = [event.__dict__ for event in events]
+    columns = {column.name: [row[name] for row in rows] for name, column in EVENT_COLUMNS.items()}
+    columns["more"] = [_further(row) for row in rows] if FURTHER else [None] * len(rows)
     columns["action"] = [action.value for action in columns["action"]]
     columns["annotator"] = [names[annotator] for annotator in columns["annotator"]]
     if not with_notes:  # what concerns classes is no note on an item
         pairs = zip(columns["note"], columns["item_id"], strict=True)
         columns["note"] = [None if item_id else note for note, item_id in pairs]
     return pa.table(columns, schema=EVENT_SCHEMA)
+
+
+def _further(row: Mapping[str, Any]) -> str | None:
+    """What an event says beyond the columns, as JSON."""
+    further = {name: row[name] for name in FURTHER if row[name] is not None}
+    return json.dumps(further, sort_keys=True, default=str) if further else None
 
 
 def events_from(table: pa.Table) -> list[Event]:
@@ -118,8 +120,9 @@ def facts_of(state: LogState, item_id: str, names: Mapping[str, str] | Pseudonym
     """The columns `label` and `ANSWER` of an item, as the events say."""
     item = state.items[item_id]
     event, said = item.event, newest_by_annotator(state, item_id)
-    answers = reversed(state.answers_to(item_id))
-    label = item.label if item.label is not None else next((state.class_of(e) for e in answers if e.label), None)
+    label = item.label
+    if label is None:
+        label = next((state.class_of(e) for e in reversed(state.answers_to(item_id)) if e.label), None)
     n_alike = sum(each == label for each in said.values())
     return {
         "label": label,

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from datetime import date
 from html import escape
 from typing import Any
 
@@ -76,9 +77,9 @@ def changelog_text(content: Content, entries: Sequence[Mapping[str, Any]]) -> st
         lines += [f"## {entry['version']} ({entry['date']})", ""]
         lines += [f"- {escape(sentence, quote=False)}" for sentence in entry["sentences"]] + [""]
     lines += ["## Days of labelling", "", "| day (UTC) | events | items answered |", "| --- | --- | --- |"]
-    days: dict[str, list[str]] = {}
+    days: dict[date, list[str]] = {}
     for event in content.events:
-        days.setdefault(f"{event.created_at:%Y-%m-%d}", []).append(event.item_id)
+        days.setdefault(event.created_at.date(), []).append(event.item_id)
     lines += [f"| {day} | {len(items):,} | {len(set(items) - {''}):,} |" for day, items in sorted(days.items())]
     return "\n".join(lines) + "\n"
 
