@@ -68,7 +68,13 @@ class Handover {
   line({key, text, needed, action}) {
     const sign = element('span', {class: `sign ${needed ? 'bad' : 'warn'}`, 'aria-hidden': 'true', text: needed ? '✗' : '!'})
     return element('li', {'data-key': key}, sign, element('span', {text}), action ? element('button', {type: 'button', class: 'link', text: action,
-      'data-name': `jump-${key}`, 'aria-label': `${action}: ${key}`, onclick: () => this.tell({type: 'jump', key})}) : null)
+      'data-name': `jump-${key}`, 'aria-label': `${action}: ${key}`, onclick: () => this.jump(key)}) : null)
+  }
+
+  jump(key) {
+    // A field of the form takes the focus at once: what is typed next must not be taken for keys of the card.
+    const asked = new CustomEvent('rareloop:field', {detail: {key}, cancelable: true})
+    if (window.dispatchEvent(asked)) this.tell({type: 'jump', key})
   }
 
   // ---- the package ----------------------------------------------------------------------------
@@ -109,10 +115,10 @@ class Handover {
   }
 
   result({made, checks, tally}) {
-    return element('div', {},
+    return element('div', {class: 'result'},
       element('p', {'data-testid': 'package-made'}, element('a', {href: made.address, download: true, text: `Download ${made.file}`}), ` ${made.words}`),
-      sentences(made.sentences),
-      checks.length ? element('p', {role: 'status', text: tally, 'data-testid': 'checks-tally'}) : null,
+      element('p', {class: 'hint', text: made.sentences.join(' ')}),
+      checks.length ? element('p', {role: 'status', class: 'tally', text: tally, 'data-testid': 'checks-tally'}) : null,
       checks.length ? list('checks', checks.map((one) => this.check(one))) : null)
   }
 

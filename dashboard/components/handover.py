@@ -13,7 +13,7 @@ class PublicationForm(Shower):
 
     Its state has ``groups`` of fields, ``values``, ``errors`` (by field), the choices ``licences``, ``columns``
     and ``includes``, and which save was ``answered`` last. Messages from the browser: ``save`` (key, changes,
-    number). The message ``focus`` (key) brings a field to the user.
+    number). The panel beside it brings a field to the user by the browser's event ``rareloop:field``.
     """
 
     dark = param.Boolean(default=False, doc="Whether the page's theme is dark.")
@@ -25,8 +25,8 @@ class PublicationForm(Shower):
 class HandoverPanel(Shower):
     """What is missing, the package under way with its checks, and the versions so far.
 
-    Messages from the browser: ``jump`` (key of what is missing), ``propose``, ``make`` (version or None),
-    ``cancel``. The message ``progress`` (share, text) moves the bar.
+    Messages from the browser: ``jump`` (key of what is missing and no field), ``propose``, ``make`` (version or
+    None), ``cancel``. The message ``progress`` (share, text) moves the bar.
     """
 
     dark = param.Boolean(default=False, doc="Whether the page's theme is dark.")

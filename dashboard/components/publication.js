@@ -19,7 +19,6 @@ class Publication {
   // ---- with the server ------------------------------------------------------------------------
 
   receive(message) {
-    if (message.type === 'focus') { this.focus(message.key); return }
     if (!message.groups) return
     if (!this.state) this.build(message)
     this.state = message
@@ -72,11 +71,12 @@ class Publication {
 
   focus(key) {
     const field = this.fields.get(key)
-    if (!field) return
+    if (!field) return false
     field.box.closest('details').open = true
     const input = field.inputs()[0]
     field.box.scrollIntoView({block: 'center'})
     input?.focus({preventScroll: true})
+    return true
   }
 
   // ---- building -------------------------------------------------------------------------------
@@ -219,6 +219,9 @@ export function render({model}) {
   paintTheme()
   model.on('dark', paintTheme)
   model.on('msg:custom', (message) => form.receive(message))
+  const onWanted = (event) => { if (form.focus(event.detail.key)) event.preventDefault() }
+  window.addEventListener('rareloop:field', onWanted)
+  model.on('remove', () => window.removeEventListener('rareloop:field', onWanted))
   model.on('remove', () => { for (const key of [...form.waiting.keys()]) form.save(key) })
   model.send_msg({type: 'hello'})
   return host

@@ -41,7 +41,7 @@ class ExportView(pn.viewable.Viewer):
     def __init__(self, page: Page) -> None:
         super().__init__()
         self.publication = PublicationPart(page)
-        self.package = PackagePart(page, self.publication)
+        self.package = PackagePart(page)
         self.files = SingleFiles(page)
 
     def __panel__(self) -> pn.viewable.Viewable:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ...data.errors import InputError
-from ...data.export.checklist import REQUIRED, SENTENCES, what_is_missing
+from ...data.export.checklist import REQUIRED, what_is_missing
 from ...data.export.checks import Verdict
 from ...data.export.versions import FIRST, parts
 from ..components.handover import HandoverPanel
@@ -17,7 +17,6 @@ from ..latest import Latest
 from ..packages import FOLDER, TITLES, Proposal, Status
 from ..page import THREADS, Page
 from ..session import LabellingSession
-from .publication import PublicationPart
 
 ROUTE = "export-file"
 # What is no field of the form: the view where it is done, and what its button says.
@@ -35,11 +34,10 @@ MB = 1e6
 class PackagePart:
     """The panel on one page; the package itself is the session's."""
 
-    def __init__(self, page: Page, publication: PublicationPart) -> None:
+    def __init__(self, page: Page) -> None:
         self.page = page
         self.session: LabellingSession = page.session
         self.packages = self.session.packages
-        self.publication = publication
         self.panel = HandoverPanel(
             self._on_message, dark=page.dark, sizing_mode="stretch_width", margin=(0, 10, 0, 8)
         )
@@ -162,20 +160,14 @@ class PackagePart:
 
     def _on_message(self, message: Mapping[str, Any]) -> None:
         kind = message.get("type")
-        if kind == "jump":
-            self._jump(str(message.get("key")))
+        if kind == "jump" and message.get("key") in ELSEWHERE:
+            self.page.show_view(ELSEWHERE[str(message["key"])][0])
         elif kind == "propose":
             self.page.in_background(self.packages.propose, lambda _: None)
         elif kind == "make":
             self._make(message.get("version"))
         elif kind == "cancel":
             self.page.in_background(self.packages.cancel, lambda _: None)
-
-    def _jump(self, key: str) -> None:
-        if key in ELSEWHERE:
-            self.page.show_view(ELSEWHERE[key][0])
-        elif key in SENTENCES:
-            self.page.hop(lambda: self.publication.focus(key))
 
     def _make(self, version: object) -> None:
         wanted = str(version) if version is not None else None

@@ -24,7 +24,7 @@ GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("description", "Description", "long"),
         ("keywords", "Keywords", "words"),
     ),
-    "Who made it, and what others may do with it": (
+    "Who made it, and the licence": (
         ("creators", "Creators", "creators"),
         ("licence", "Licence", "licence"),
         ("citation", "Citation", "text"),
@@ -36,7 +36,7 @@ GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("columns", "Columns of the table", "chosen"),
         ("include", "Only if you wish", "include"),
     ),
-    "Where the rows are from, and what a user must know": (
+    "Source, uses and limits": (
         ("source_title", "Source", "text"),
         ("source_url", "Address of the source", "text"),
         ("collection", "Collection", "long"),
@@ -79,10 +79,6 @@ class PublicationPart:
         page.react(lambda: setattr(self.form, "dark", page.dark), "dark")
         page.watch(self.session.packages, self._show, "saved")
         self._show()
-
-    def focus(self, key: str) -> None:
-        """Bring a field to the user."""
-        self.form.send({"type": "focus", "key": key})
 
     def _show(self) -> None:
         values = stored_values(self.session.workspace)

@@ -39,6 +39,7 @@ def test_a_data_set_is_described_packed_checked_and_handed_over(page, serve, dig
     page.keyboard.press("Tab")
     expect(wrong).to_have_count(0)
     page.get_by_role("button", name="Fill in: description").click()
+    expect(page.get_by_label("Description")).to_be_focused()
     page.keyboard.type("Digits written by hand; the class is the digit.")
     expect(page.get_by_test_id("publication-saved")).to_have_text("saved ✓")
     expect(page.get_by_test_id("ready")).to_have_text("yes ✓")

@@ -8,13 +8,14 @@ import zipfile
 
 import pytest
 from rareloop.dashboard import package_jobs
+from rareloop.dashboard.app import VIEWS
 from rareloop.dashboard.handover import verify_package
 from rareloop.dashboard.items import ItemCards
 from rareloop.dashboard.jobs import Jobs
 from rareloop.dashboard.package_jobs import make, make_zip
 from rareloop.dashboard.packages import keep
 from rareloop.dashboard.page import Page
-from rareloop.dashboard.views.package import PackagePart
+from rareloop.dashboard.views.package import ELSEWHERE, PackagePart
 from rareloop.dashboard.views.publication import PublicationPart, in_the_page
 from rareloop.data.errors import InputError
 from rareloop.data.export.versions import remembered
@@ -71,8 +72,8 @@ def form(page):
 
 
 @pytest.fixture
-def panel(page, form):
-    part = PackagePart(page, form.part)
+def panel(page):
+    part = PackagePart(page)
     one = Browser(part, part.panel)
     one.wait(lambda state: state["missing"]["lines"], "what is missing")
     return one
@@ -167,9 +168,10 @@ def test_what_is_missing_follows_what_is_said(panel, form, session):
     panel.wait(lambda state: "guideline" not in {line["key"] for line in state["missing"]["lines"]}, "guidelines")
 
 
-def test_a_line_leads_to_its_field_or_its_view(panel, form, page):
-    panel.tell(type="jump", key="licence")
-    assert form.sent[-1] == {"type": "focus", "key": "licence"}
+def test_every_line_leads_to_a_field_of_the_form_or_to_a_view(panel, form, page):
+    fields = {field["key"] for group in form.state["groups"] for field in group["fields"]}
+    assert {line["key"] for line in panel.state["missing"]["lines"]} <= fields | set(ELSEWHERE)
+    assert {view for view, _ in ELSEWHERE.values()} <= set(VIEWS)
     for key, view in (("guideline", "guidelines"), ("definitions", "classes"), ("audit", "audit")):
         panel.tell(type="jump", key=key)
         assert page.wanted_view[0] == view
@@ -247,7 +249,7 @@ def test_a_cancelled_package_leaves_nothing(panel, session, monkeypatch):
 def test_without_labels_there_is_nothing_to_make(tmp_path):
     session = opened(survey(tmp_path))
     page = Page(session, ItemCards(session.workspace))
-    part = PackagePart(page, PublicationPart(page))
+    part = PackagePart(page)
     panel = Browser(part, part.panel)
     panel.wait(lambda state: state["missing"]["lines"], "what is missing")
     assert not panel.state["package"]["can_make"]
