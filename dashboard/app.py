@@ -13,6 +13,7 @@ import panel_material_ui as pmui
 from ..layouts.schema import Layout, load_layout
 from .arrangement import Arrangement
 from .components.searchfield import SearchField
+from .components.selects import SelectKeys
 from .components.status import Status
 from .components.theme import ThemeButton, was_dark
 from .floor_plan import FloorPlan
@@ -122,6 +123,7 @@ class App:
                     self.status,
                     self.plan.arranger,
                     self.theme,
+                    SelectKeys(margin=0),
                     sizing_mode="stretch_width",
                 )
             ],
