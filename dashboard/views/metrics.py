@@ -84,7 +84,7 @@ class MetricsView(pn.viewable.Viewer):
             self.sentence,
             sizing_mode="stretch_both",
             margin=0,
-            styles={"width": "48%", "min-width": "0", "height": "100%"},
+            styles={"width": "48%", "min-width": "0", "height": "100%", "padding-left": "12px"},
         )
         return pmui.Row(table, chart, sizing_mode="stretch_both", margin=0, styles={"min-height": "0"})
 
