@@ -70,7 +70,7 @@ class ProgressView(pn.viewable.Viewer):
         )  # fmt: skip
         right = pmui.Column(
             self.chart, sizing_mode="stretch_both", margin=0,
-            styles={"width": "44%", "min-width": "0", "height": "100%"},
+            styles={"width": "44%", "min-width": "0", "height": "100%", "padding-left": "12px"},
         )  # fmt: skip
         return pmui.Row(left, right, sizing_mode="stretch_both", margin=0, styles={"min-height": "0"})
 

@@ -64,7 +64,7 @@ class TimeMachineView(pn.viewable.Viewer):
         )  # fmt: skip
         right = pmui.Column(
             self.chart, sizing_mode="stretch_both", margin=0,
-            styles={"width": "48%", "min-width": "0", "height": "100%"},
+            styles={"width": "48%", "min-width": "0", "height": "100%", "padding-left": "12px"},
         )  # fmt: skip
         return pmui.Column(
             pmui.Row(self.player, self.slider, self.back, sizing_mode="stretch_width", margin=0),
