@@ -8,7 +8,7 @@ class Listing {
     this.where = element('span', {'data-testid': 'table-page'})
     this.previous = this.button('‹', 'Previous page', () => this.turn(this.state.page - 1))
     this.next = this.button('›', 'Next page', () => this.turn(this.state.page + 1))
-    this.clear = this.button('Clear', 'List all items, and select none', () => { this.clear.blur(); this.tell({type: 'clear'}) }, {'data-testid': 'table-clear'})
+    this.clear = this.button('Clear', 'List all items, and select none', () => { this.clear.blur(); this.tell({type: 'clear'}) }, {'data-testid': 'table-clear', 'aria-label': 'Clear: list all items, and select none'})
     this.similar = popup('Similar', 'Items like others', (panel) => this.fillSimilar(panel))
     this.export = popup('Export', 'Export exactly this view', (panel) => this.fillExport(panel))
     this.views = popup('Views', 'Saved views', (panel) => this.fillViews(panel))
