@@ -74,6 +74,7 @@ class Columns:
     """
 
     def __init__(self, workspace: Workspace, answers: Answers, scores: PoolValues | None = None) -> None:
+        self.workspace = workspace
         self.table: Table = workspace.table
         self.id_name = workspace.roles.id
         self.hidden = workspace.roles.label if workspace.roles.label_use == "truth" else None
@@ -100,6 +101,10 @@ class Columns:
         if name in OWN and not (is_quoted and name in self.table.names):
             return f".{self.id_name}" if name == ID and self.id_name is not None else name
         return f".{name}" if name in self.table.names and name != self.hidden else None
+
+    def class_now(self, name: str) -> str:
+        """What a class is called now that has, or had, a name; the name itself where there is none."""
+        return self.workspace.log.state().classes.now(name)
 
     def kind(self, key: str) -> Kind:
         """What the cells of a column are."""

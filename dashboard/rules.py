@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..data.errors import InputError
-from .columns import SCORES, Columns, Numbers
+from .columns import CLASS, PREDICTED, SCORES, Columns, Numbers
 
 BLOCK = 131_072
 LONGEST = 20_000
@@ -41,13 +41,13 @@ class Term:
     """A part of a rule: what its values are, and how to get them for the rows from start to stop.
 
     Conditions (``truth``) give bool arrays, numbers, flags and dates `Numbers`, texts Arrow arrays; a
-    constant gives itself.
+    constant gives itself. `is_class` is for texts that name classes.
     """
 
     kind: TermKind
     values: Callable[[Columns, int, int], Any]
     constant: Any = None
-    node: ast.expr | None = None
+    is_class: bool = False
 
 
 @dataclass(frozen=True)
@@ -215,8 +215,15 @@ class _Reader:
             raise RuleError(f"the rule compares two constants ({self.at(node)}): name a column")
         left, right = self._alike(left, right, node)
         if left.kind == "text":
+            left, right = self._named_now(left, right), self._named_now(right, left)
             return lambda c, a, b: _compare_texts(name, left.values(c, a, b), right.values(c, a, b))
         return lambda c, a, b: _compare_numbers(name, left.values(c, a, b), right.values(c, a, b), b - a)
+
+    def _named_now(self, term: Term, other: Term) -> Term:
+        """A constant that is compared with classes: what that class is called now, where it had that name."""
+        if other.is_class and term.constant is not None:
+            return _constant("text", self.columns.class_now(term.constant))
+        return term
 
     def _alike(self, left: Term, right: Term, node: ast.expr) -> tuple[Term, Term]:
         """Two terms that can be compared: dates are written as texts, flags count as numbers."""
@@ -321,7 +328,7 @@ class _Reader:
         if kind == "other":
             raise RuleError(f"'{key[1:]}' holds no numbers or texts ({self.at(node)}): rules can use isnull only")
         if kind == "text":
-            return Term("text", lambda c, a, b: c.texts(key, a, b))
+            return Term("text", lambda c, a, b: c.texts(key, a, b), is_class=key in (CLASS, PREDICTED))
         return Term(kind, lambda c, a, b: c.numbers(key, a, b))
 
     def _key(self, node: ast.Name) -> str:

@@ -11,6 +11,7 @@ from rareloop.dashboard.columns import Columns
 from rareloop.dashboard.history import Query, events_of
 from rareloop.dashboard.items import ItemCards
 from rareloop.dashboard.page import Page
+from rareloop.dashboard.rules import parse
 from rareloop.dashboard.session import LabellingSession
 from rareloop.dashboard.taxonomy_editing import Change, TakeBack, changes_in_force, finished_splits, preview
 from rareloop.dashboard.views.classes import ClassesView
@@ -250,6 +251,19 @@ def test_the_class_balance_is_by_the_classes_of_now(session):
         ("QSO", 2, 0), ("star", 5, 1), ("galaxy", 1, 3),
     ]  # fmt: skip
     assert parts[-1]["count"] == session.workspace.table.n_rows - 8
+
+
+def test_a_rule_under_a_former_name_finds_the_class_of_now(session):
+    label_some(session)
+    change(session, Action.CLASS_RENAME, "quasar", to="QSO")
+    for rule in ("class == 'QSO'", "class == 'quasar'", "class in ['quasar', 'gone']"):
+        columns = Columns.of(session)
+        assert parse(rule, columns).rows(columns).tolist() == [0, 40]
+    change(session, Action.CLASS_ADD, "quasar")  # another class of the old name
+    label(session, 7, "quasar")
+    settle(session)
+    columns = Columns.of(session)
+    assert parse("class == 'quasar'", columns).rows(columns).tolist() == [7]
 
 
 def test_the_history_is_filtered_by_the_classes_of_now(session):
