@@ -54,9 +54,12 @@ class CardEditor:
         self.hidden = card_settings.hidden_columns(workspace.table, self.roles) if hidden is None else hidden
         self.names = [name for name in workspace.table.names if name not in self.hidden]
         kinds = {name: workspace.table.schema.field(name).type for name in self.names}
-        self.texts = [name for name, kind in kinds.items() if _is_text(kind)]
+        # What is in use stays on offer, whatever its type.
+        self.texts = [name for name, kind in kinds.items() if _is_text(kind) or name in workspace.roles.text]
         self.lists = [name for name, kind in kinds.items() if is_list(kind)]
         self.pictures = {name: found for name, kind in kinds.items() if (found := _picture_kinds(kind))}
+        if workspace.roles.image is not None:
+            self.pictures.setdefault(workspace.roles.image, [str(workspace.roles.image_kind)])
 
     def state(self) -> dict[str, Any]:
         """What there is and what can be chosen, as the dialog of the card shows it."""
