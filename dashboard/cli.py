@@ -457,13 +457,16 @@ def roles_from_flags(roles: Roles, given: dict[str, Any]) -> Roles:
 
 def run_server(workspace: Workspace, options: argparse.Namespace) -> None:
     """Serve a workspace's page until Ctrl-C."""
+    from .session import LabellingSession
+
+    session = LabellingSession(workspace, options.annotator)
+    session.worker.start()  # its imports take seconds, and so do those of the page: both at once
+
     from .app import read_layout
     from .cards import load_card
     from .serve import Address, run
-    from .session import LabellingSession
 
     layout = read_layout(options.layout)
-    session = LabellingSession(workspace, options.annotator)
     if options.card:
         session.card = load_card(options.card, workspace)
     changes = {name: getattr(options, name) for name in ("classifier", "strategy") if getattr(options, name)}

@@ -199,13 +199,15 @@ def plane_path(workspace: Workspace) -> Path:
 def _work(connection: Connection, folder: Path) -> None:
     """Answer tasks until the other end closes; runs in the worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    is_nice = not hasattr(os, "nice")
     desk = _Desk(folder)
     asked: queue.SimpleQueue[tuple[int, str, tuple[Any, ...]] | None] = queue.SimpleQueue()
     threading.Thread(target=_take_in, args=(connection, asked), daemon=True).start()
     while (given := asked.get()) is not None:
         number, task, arguments = given
+        if task != "prepare" and not is_nice:  # all wait for the preparation, nobody for what follows it
+            os.nice(NICENESS)
+            is_nice = True
 
         def report(share: float, text: str, number: int = number) -> None:
             connection.send((number, "progress", (share, text)))
