@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
 from typing import Any
 
 from ..data.errors import InputError
@@ -72,7 +72,7 @@ def _one_by_one(work: Work, runs: Sequence[Run], progress: Progress) -> Finished
 
 
 def _in_processes(work: Work, runs: Sequence[Run], n_jobs: int, progress: Progress) -> Finished:
-    context = get_context("spawn")
+    context = multiprocessing.get_context("spawn")
     # Without locks: a process that is killed can then hold none that the others wait for. The last place
     # says that all are to stop.
     counters: Any = context.RawArray("q", len(runs) + 1)

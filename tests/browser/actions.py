@@ -46,6 +46,11 @@ def expect(locator: Any) -> Any:
     return playwright_expect(locator)
 
 
+def truth_of(served: Any) -> list[str]:
+    """The true digit of each row of a served demo."""
+    return [str(value) for value in served.session.workspace.table.column("digit").to_pylist()]
+
+
 def current_row(page: Any) -> int:
     """The row of the item on the card."""
     return int(page.locator("section.surface").get_attribute("data-row"))

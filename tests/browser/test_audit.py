@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
-from rareloop.tests.browser.actions import current_row, expect, press_and_wait, wait_for_item, wait_until_saved
+from rareloop.tests.browser.actions import (
+    current_row,
+    expect,
+    press_and_wait,
+    truth_of,
+    wait_for_item,
+    wait_until_saved,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-def truth_of(served):
-    return [str(value) for value in served.session.workspace.table.column("digit").to_pylist()]
 
 
 @pytest.fixture

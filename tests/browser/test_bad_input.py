@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from rareloop.data.workspace import Workspace, workspace_folder
 from rareloop.tests.browser.actions import (
     expect,
@@ -115,3 +118,61 @@ def test_markup_is_text_wherever_the_page_shows_it(page, serve, evil):
         page.wait_for_function("() => Bokeh.documents[0].is_idle")
         unhurt(page, tab.inner_text())
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 1366
+
+
+def test_pictures_that_are_none_are_said_on_the_card_and_labelling_goes_on(page, serve, tmp_path):
+    page.expected_errors = ("404",)
+    folder = tmp_path / "survey"
+    folder.mkdir()
+    Image.new("1", (10_000, 10_000)).save(folder / "huge.png")  # 100 million pixels in a few kilobytes
+    Image.new("1", (9, 9)).save(tmp_path / "secret.png")
+    (folder / "text.png").write_text("no picture")
+    said = {
+        "missing.png": "'missing.png' cannot be read",
+        "huge.png": "10,000 × 10,000 pixels",
+        "text.png": "in no format that can be shown",
+        "../secret.png": "a picture outside survey",
+    }
+    rng = np.random.default_rng(0)
+    columns = {
+        "object": [f"o{i}" for i in range(N)],
+        "a": rng.normal(size=N),
+        "b": rng.normal(size=N),
+        "picture": [list(said)[i % len(said)] for i in range(N)],
+    }
+    workspace = make(folder, columns, ["star", "quasar"], ["a", "b"])
+    # As a version with other views has left it.
+    workspace.settings["layout"] = {"tester": json.dumps({"arrange": {"row": ["item", "gone"]}})}
+    workspace.save()
+    served = serve(workspace)
+    wait_for_item(page)
+    expect(page.get_by_text("names the view 'gone'")).to_be_visible()
+    expect(page.get_by_role("tab", name="Table")).to_be_visible()
+    for row, words in enumerate(said.values()):
+        search(page, f"o{row}")
+        expect(page.locator("section.surface")).to_have_attribute("data-row", str(row))
+        expect(page.get_by_test_id("no-picture")).to_contain_text(words)
+        page.get_by_test_id("item-id").click()  # away from the search field
+        press_and_wait(page, "1")
+    wait_until_saved(page)
+    assert served.session.state.counts == {"star": len(said)}
+
+
+def test_a_column_of_a_million_values_holds_up_nothing(page, serve, tmp_path):
+    n = 1_000_000
+    rng = np.random.default_rng(0)
+    columns = {"x": rng.normal(size=n), "y": rng.normal(size=n), "name": [f"s{i // 2:06d}" for i in range(n)]}
+    workspace = make(tmp_path, columns, ["star", "quasar"], ["x", "y"])
+    workspace.prepare()  # which is not what this is about
+    serve(workspace)
+    wait_for_item(page)
+    wait_for_map(page)
+    page.get_by_label("Colour", exact=True).select_option("column: name")
+    expect(page.get_by_test_id("map-legend")).to_contain_text("more than 1,000 different values")
+    press_and_wait(page, "1")
+    search(page, "s123456")
+    expect(page.get_by_test_id("table-note")).to_contain_text("2 items")
+    page.get_by_role("tab", name="Distributions").click()
+    expect(page.get_by_text("other (499,980 values)")).to_be_visible()
+    press_and_wait(page, "2")
+    wait_until_saved(page)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rareloop.tests.browser.actions import expect, press_and_wait, wait_for_item, wait_until_saved
+from rareloop.tests.browser.actions import expect, press_and_wait, truth_of, wait_for_item, wait_until_saved
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -54,7 +54,7 @@ def test_a_page_is_marked_by_keys_stored_in_one_step_and_undone_in_one(page, ser
 def test_suggestions_are_marked_and_questions_of_the_audit_never(page, serve, digits):
     served = serve(digits)
     session = served.session
-    truth = [str(value) for value in digits.table.column("digit").to_pylist()]
+    truth = truth_of(served)
     for _ in range(12):
         press_and_wait(page, truth[wait_for_item(page)])
     served.wait(lambda: any(q.suggested for q in session.queue), "a round that suggests")

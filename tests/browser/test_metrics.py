@@ -6,7 +6,7 @@ import re
 
 import pytest
 from rareloop.dashboard.views.sentences import CHARTS
-from rareloop.tests.browser.actions import choose, expect, press_and_wait, wait_for_item
+from rareloop.tests.browser.actions import choose, expect, press_and_wait, truth_of, wait_for_item
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -41,10 +41,6 @@ def served(page, serve, digits):
     one = serve(digits)
     wait_for_item(page)
     return one
-
-
-def truth_of(served):
-    return [str(value) for value in served.session.workspace.table.column("digit").to_pylist()]
 
 
 def answer(served, n):

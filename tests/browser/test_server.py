@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -28,25 +29,26 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def pull_the_plug(process) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def expect_labels(page, n) -> None:
+    """Wait for an item, so many labels, and nothing unsaved."""
+    wait_for_item(page)
+    expect(page.get_by_test_id("found")).to_contain_text(f"{n} labels")
+    wait_until_saved(page)
+
+
 @pytest.fixture
 def command(tmp_path, page):
-    """Starts `rareloop demo` and waits until it answers; kills it afterwards."""
+    """Starts `rareloop demo`, or another command, and waits until it answers; kills it afterwards."""
     running = []
 
-    def start(*flags, port, **environment):
+    def start(*flags, port, verb=("demo", "--workspace", "kept"), **environment):
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "rareloop",
-                "demo",
-                "--no-show",
-                "--port",
-                str(port),
-                "--workspace",
-                "kept",
-                *flags,
-            ],
+            [sys.executable, "-m", "rareloop", *verb, "--no-show", "--port", str(port), *flags],
             cwd=tmp_path,
             env=os.environ | environment,
             stdout=subprocess.PIPE,
@@ -79,16 +81,40 @@ def test_the_plug_is_pulled_and_nothing_that_was_saved_is_gone(page, command):
     for key in "12345":
         press_and_wait(page, key)
     wait_until_saved(page)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    pull_the_plug(process)
     # An answer that the dead server never saw is announced, kept by the browser, and sent to the next one.
     press_and_wait(page, "6")
     expect(page.get_by_role("alert").filter(has_text="kept in this browser")).to_be_visible()
     command(port=port)
     page.reload(wait_until="domcontentloaded")
+    expect_labels(page, 6)
+
+
+def test_the_folder_is_sent_to_a_colleague_who_sees_the_same(page, command, tmp_path):
+    page.expected_errors = ("ebsocket", "ERR_CONNECTION", "not connected", "Failed to load")
+    port = free_port()
+    process = command(port=port)
+    page.goto(f"http://127.0.0.1:{port}/", wait_until="domcontentloaded")
     wait_for_item(page)
-    expect(page.get_by_test_id("found")).to_contain_text("6 labels")
+    keyed = {press_and_wait(page, key)[0]: key for key in "1234u"}
     wait_until_saved(page)
+    pull_the_plug(process)
+    page.goto("about:blank")
+    elsewhere = tmp_path / "a colleague's" / "sent"
+    elsewhere.parent.mkdir()
+    shutil.move(tmp_path / "kept", elsewhere)
+    port = free_port()  # another address: what this browser remembers of the first one is not there
+    command("--annotator", "colleague", port=port, verb=("serve", str(elsewhere)))
+    page.goto(f"http://127.0.0.1:{port}/", wait_until="domcontentloaded")
+    expect_labels(page, 4)
+    page.get_by_role("tab", name="History").click()
+    lines = page.get_by_role("region", name="History").locator("tbody tr")
+    expect(lines).to_have_count(5)
+    for row, key in keyed.items():
+        line = lines.filter(has=page.get_by_role("button", name=f"d{row:04d}", exact=True))
+        expect(line).to_contain_text("unsure" if key == "u" else key)
+    press_and_wait(page, "5")
+    expect_labels(page, 5)
 
 
 def test_every_answer_says_who_may_frame_it_and_what_it_is(command):
@@ -115,13 +141,10 @@ def test_the_plug_is_pulled_between_a_key_and_its_acknowledgement(page, command)
     wait_for_item(page)
     for key in "123456":
         page.keyboard.press(key)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    pull_the_plug(process)
     command(port=port)
     page.reload(wait_until="domcontentloaded")
-    wait_for_item(page)
-    expect(page.get_by_test_id("found")).to_contain_text("6 labels")
-    wait_until_saved(page)
+    expect_labels(page, 6)
 
 
 def test_ctrl_c_ends_it_and_says_that_all_is_saved(command):

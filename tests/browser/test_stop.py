@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from rareloop.tests.browser.actions import expect, wait_for_item
+from rareloop.tests.browser.actions import choose, expect, truth_of, wait_for_item
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def answer(served, n):
     """Answer the first n questions of the queue as they are."""
-    session = served.session
-    truth = [str(value) for value in session.workspace.table.column("digit").to_pylist()]
+    session, truth = served.session, truth_of(served)
     for _ in range(n):
         asked = session.queue[0]
         decision = {"row": asked.row, "action": "label", "label": truth[asked.row], "round": asked.round}
@@ -52,9 +51,7 @@ def test_the_statement_follows_the_audit_and_the_target(page, stop_tab):
 def test_the_threshold_can_be_chosen_for_another_purpose(page, stop_tab):
     session = stop_tab.session
     page.get_by_role("tab", name="Strategy").click()
-    page.get_by_label("Threshold chosen for", exact=True).click()
-    page.get_by_role("menuitem", name="A target recall", exact=True).click()
-    expect(page.locator(".MuiPopover-root")).to_have_count(0)
+    choose(page, "Threshold chosen for", "A target recall")
     stop_tab.wait(lambda: (session.settings.objective, session.settings.objective_value) == ("recall", 0.9), "it")
     box = page.get_by_label("Its value", exact=True)
     expect(box).to_have_value("0.9")

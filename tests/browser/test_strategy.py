@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rareloop.tests.browser.actions import choose, expect, wait_for_item
+from rareloop.tests.browser.actions import choose, expect, truth_of, wait_for_item
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -14,8 +14,7 @@ def broken(learner, X_pool, n_instances=1):
 
 def label_some(served, n=12):
     """Labels of n digits, the wanted one among them."""
-    session = served.session
-    truth = [str(value) for value in session.workspace.table.column("digit").to_pylist()]
+    session, truth = served.session, truth_of(served)
     rows = [truth.index("8"), *range(n)]
     decisions = [{"row": row, "action": "label", "label": truth[row]} for row in dict.fromkeys(rows)]
     session.decide(decisions, annotator=session.annotator).result(30)

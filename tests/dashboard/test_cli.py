@@ -237,11 +237,10 @@ def test_export_writes_what_was_labelled(labelled, tmp_path, capsys):
     assert "no workspace" in refused(capsys, "export", tmp_path, "--to", tmp_path / "out.csv")
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_simulate_writes_a_row_a_round_and_prints_a_table(source, tmp_path, capsys, jobs):
+def test_simulate_writes_a_row_a_round_and_prints_a_table(source, tmp_path, capsys):
     output = tmp_path / "runs.parquet"
     flags = ["--label", "kind", "--rare", "rare", "--strategy", "top,random", "--labels", "60", "--seeds", "2"]
-    assert cli.main(["simulate", str(source), *flags, "--output", str(output), "--jobs", str(jobs)]) == 0
+    assert cli.main(["simulate", str(source), *flags, "--output", str(output), "--jobs", "1"]) == 0
     frame = pd.read_parquet(output)
     wanted = {"strategy", "classifier", "seed", "round", "n_labels", "n_found", "n_total", "average_precision",
               "f1", "seconds_fit", "seconds_query"}  # fmt: skip
