@@ -164,11 +164,10 @@ class LogColumns:
                 labels.setdefault(class_id, len(labels))
         for name in dict.fromkeys(event.annotator for event in fresh):
             annotators.setdefault(name, len(annotators))
-        places = {**labels, None: -1}
         own = {
             "at": [moments[event.created_at] for event in fresh],
             "action": [CODE[event.action] for event in fresh],
-            "label": [places[class_id] for class_id in class_ids],
+            "label": [-1 if class_id is None else labels[class_id] for class_id in class_ids],
             "annotator": [annotators[event.annotator] for event in fresh],
             "dwell": [np.nan if e.dwell_ms is None else e.dwell_ms / 1000 for e in fresh],
             "by_hand": [e.input not in NOT_BY_HAND for e in fresh],

@@ -49,7 +49,6 @@ STATUS: dict[Action, Status] = {
     Action.DEFER: "deferred",
 }
 LATER: tuple[Status, ...] = ("skipped", "deferred")  # not answered: asked again when nothing else is left
-LABELS = frozenset(action for action, status in STATUS.items() if status == "labelled")
 STEPS = (Action.UNDO, Action.REDO)
 CLASS_ACTIONS = frozenset(action for action in Action if action.value.startswith("class_"))
 MANY = 100  # events that are taken as one step
@@ -243,16 +242,16 @@ class LogState:
         del source[-len(step) :]
         sink.extend(targets)
         (self._undone.update if is_undo else self._undone.difference_update)(targets)
-        items, history, change = self.items, self._history, Counter[str | None]()
+        items, history, change = self.items, self._history, Counter[str]()
         class_ids, names = self._class_ids, dict[str, str]()
         for answer in map(self._events.__getitem__, targets):
             item_id = answer.item_id
             if len(history[item_id]) > 1 or answer.action not in LABELS:
                 self._settle(item_id)
             elif is_undo:
-                change[items.pop(item_id).label] -= 1
+                change[str(items.pop(item_id).label)] -= 1
             else:
-                class_id = class_ids.get(answer.event_id, answer.label)
+                class_id = class_ids.get(answer.event_id, str(answer.label))
                 if class_id not in names:
                     names[class_id] = self.classes.name_of(class_id)
                 items[item_id] = ItemState("labelled", names[class_id], answer)
@@ -359,7 +358,7 @@ class LogState:
         )  # fmt: skip
 
     @property
-    def by_id(self) -> Mapping[str, Event]:
+    def by_id(self) -> dict[str, Event]:
         """The events by their ids, in their order."""
         return self._events
 

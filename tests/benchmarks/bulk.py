@@ -65,7 +65,7 @@ def open_session(folder: Path, n_items: int) -> LabellingSession:
     workspace.confirm(workspace.roles, ["star", "quasar"], wanted=["quasar"])
     workspace.prepare()
     session = LabellingSession(workspace, "ann")
-    session.worker = NoWorker()
+    session.worker = NoWorker()  # type: ignore[assignment]
     session.start()
     until = time.monotonic() + WAITING
     while session.phase != "labelling" and time.monotonic() < until:

@@ -84,7 +84,7 @@ def bulk(session: Any, deadline: Deadline) -> Iterator[Figure]:
     for what, step in steps.items():
         taken = timed(lambda step=step: step().result(deadline.left), 1, deadline)  # type: ignore[misc]
         yield Figure(f"bulk {what} of {len(rows):,} items", taken[0] / 1000, "s", 1.0)
-    session.undo().result(deadline.left)
+    session.undo(annotator=session.annotator).result(deadline.left)
 
 
 def _unanswered(session: Any, n: int) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ def test_a_data_set_is_described_packed_checked_and_handed_over(page, serve, dig
     wait_for_item(page)
     truth = digits.truth()
     decisions = [{"row": row, "action": "label", "label": str(truth[row])} for row in range(30)]
-    served.session.decide(decisions).result(60)
+    served.session.decide(decisions, annotator=served.session.annotator).result(60)
 
     page.get_by_role("tab", name="Export").click()
     expect(page.get_by_test_id("ready")).to_have_text("3 things are missing")

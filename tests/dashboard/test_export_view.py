@@ -164,7 +164,7 @@ def test_what_is_missing_follows_what_is_said(panel, form, session):
     panel.wait(lambda state: "licence" not in {line["key"] for line in state["missing"]["lines"]}, "the licence")
     describe(session, **PUBLICATION)
     panel.wait(lambda state: not state["package"]["draft"], "all that is needed")
-    session.write_guideline("Look at it.").result(PATIENCE)
+    session.write_guideline("Look at it.", annotator=session.annotator).result(PATIENCE)
     panel.wait(lambda state: "guideline" not in {line["key"] for line in state["missing"]["lines"]}, "guidelines")
 
 

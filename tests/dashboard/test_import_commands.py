@@ -173,10 +173,10 @@ def test_an_import_is_undone_on_the_page_in_one_step(folder, file, capsys):
     assert run(capsys, "import", folder, file)[0] == 0
     one = opened(Workspace.open(folder))
     columns = LogColumns(one.workspace)
-    assert len(one.undo().result(60).rows) == 3
+    assert len(one.undo(annotator=one.annotator).result(60).rows) == 3
     assert one.state.counts == {"star": 1, "quasar": 1} and not one.state.notes
     assert len(columns.now().labelled()) == 2
-    assert len(one.redo().result(60).rows) == 3
+    assert len(one.redo(annotator=one.annotator).result(60).rows) == 3
     assert one.state.counts == {"star": 3, "quasar": 2} and one.state.notes == {"o3": "hm"}
     assert len(columns.now().labelled()) == 5
     assert not columns.now().by_hand[[2, 3]].any()

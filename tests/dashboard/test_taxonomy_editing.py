@@ -229,10 +229,10 @@ def test_a_class_whose_items_have_all_gone_to_its_parts_is_offered_to_be_retired
     assert taxonomy[taxonomy.index("quasar")].status == "retired"
     assert not view.offer.visible
     retired = next(iter(changes_in_force(session).values()))
-    session.change_classes([TakeBack(retired)]).result(PATIENCE)
+    session.change_classes([TakeBack(retired)], annotator=session.annotator).result(PATIENCE)
     settle(session)
     assert finished_splits(session) == ["quasar"]
-    session.undo().result(PATIENCE)  # an item is of it again
+    session.undo(annotator=session.annotator).result(PATIENCE)  # an item is of it again
     settle(session)
     assert not view.offer.visible
 
