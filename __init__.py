@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from . import card
 from .card import Card
+from .version import __version__
 
 if TYPE_CHECKING:
     from .dashboard.notebook import Dashboard
     from .dashboard.notebook import open_dashboard as open  # noqa: A004 (rareloop.open, like the word)
     from .dashboard.saved_model import SavedModel, load_model
 
-__version__ = "0.1.0"
 __all__ = ["Card", "Dashboard", "SavedModel", "__version__", "card", "load_model", "open"]
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
 from ..data.campaigns import CampaignItem, CampaignRecord
 from ..data.errors import InputError
 from ..data.events import LATER
 from ..data.workspace import Workspace
+from ..version import __version__
 from . import certificates
 from .frozen import Drawing, Progress
 from .queue import Queued

@@ -13,12 +13,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from .. import __version__
 from ..data.errors import InputError
 from ..data.export.formats import FORMATS, export_labels
 from ..data.roles import Roles, guess_roles
 from ..data.workspace import Workspace, workspace_folder
 from ..layouts.schema import LayoutError
+from ..version import __version__
 from .distances import keep_metric
 from .handover_commands import add_package_commands, add_package_flags, check_no_package_flags, export_package
 from .import_commands import add_import_command

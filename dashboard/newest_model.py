@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import sklearn
 
-from .. import __version__
 from ..data.audits import AuditRecord
 from ..data.errors import InputError
 from ..data.events import LogState
@@ -24,6 +23,7 @@ from ..strategies.fitted import Fitted
 from ..strategies.labels import Labels
 from ..strategies.pool import Pool
 from ..strategies.rounds import RoundSettings, fit_model
+from ..version import __version__
 from .audits import AuditFiles, AuditTask, current_audit, task_of
 from .training import labels_of, round_settings
 

@@ -21,7 +21,6 @@ from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from .. import __version__
 from ..data.errors import InputError
 from ..data.features import build_features, open_features
 from ..data.roles import check_roles, guess_roles
@@ -29,6 +28,7 @@ from ..data.tables import fingerprint, import_table
 from ..data.workspace import Workspace
 from ..strategies.rounds import RoundSettings
 from ..strategies.simulate import simulate
+from ..version import __version__
 from .simulation_honesty import with_columns
 from .simulation_jobs import Finished, OnRound, run_all
 from .simulation_plots import check_plot

@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ... import __version__
+from ...version import __version__
 from ..errors import InputError
 from ..tables import Progress
 from .card import card

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from ... import __version__
+from ...version import __version__
 from ..settings_file import plain
 from .columns import PACKAGE_FORMAT
 from .content import Content

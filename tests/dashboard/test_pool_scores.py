@@ -163,7 +163,9 @@ def test_the_classes_have_their_names_of_now(session):
     from rareloop.dashboard.taxonomy_editing import Change
     from rareloop.data.events import Action
 
-    session.change_classes([Change(Action.CLASS_RENAME, "rare", {"to": "quasar"})], annotator=session.annotator).result(30)
+    session.change_classes(
+        [Change(Action.CLASS_RENAME, "rare", {"to": "quasar"})], annotator=session.annotator
+    ).result(30)
     found = find(session, session.nearest, {"rule": "predicted == 'quasar'"})
     assert found.rows.tolist() == np.flatnonzero(p[:, 1] > p[:, 0]).tolist()
 
