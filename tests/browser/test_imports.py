@@ -51,9 +51,11 @@ def test_a_file_is_looked_at_decided_imported_and_taken_back(page, serve, digits
     shoot(page, "import-light")
     page.get_by_role("radio", name="Take those of the file").check()
     expect(page.get_by_role("button", name="Import 3 labels")).to_be_in_viewport(ratio=1)
-    light = summary.evaluate("e => getComputedStyle(e).color")
+    shown = (summary, page.get_by_label("Identifiers in", exact=True))
+    light = [each.evaluate("e => getComputedStyle(e).color") for each in shown]
     page.get_by_test_id("theme").click()
-    expect(summary).not_to_have_css("color", light)
+    for each, colour in zip(shown, light, strict=True):
+        expect(each).not_to_have_css("color", colour)
     shoot(page, "import-dark")
     page.get_by_role("button", name="Import 3 labels").click()
     expect(page.get_by_test_id("imported")).to_contain_text("3 items got what labels.csv says")
