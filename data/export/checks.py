@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from ..errors import InputError
 from ..events import LogState, fold
 from ..model_archive import MANIFEST, MOST_BYTES, SKOPS_FILE, look_into
-from .columns import TABLES, SourceColumn, item_columns, schema_of
+from .columns import SELECTION, TABLES, SourceColumn, item_columns, schema_of
 from .files import SUMS, file_facts
 from .licences import LICENCES
 from .reading import open_package, present_splits
@@ -282,7 +282,8 @@ class PackageChecks:
     def _check_purity(self) -> None:
         """A bulk step has one purity, an interval or nothing; other answers have none."""
         known: dict[str | None, tuple[Any, Any]] = {}
-        for row in self.items.to_pylist():
+        columns = ["item_id", "label_source", "bulk_id", "bulk_purity_low", "bulk_purity_high"]
+        for row in self.items.select(columns).to_pylist():
             limits = low, high = row["bulk_purity_low"], row["bulk_purity_high"]
             is_interval = limits == (None, None) or (None not in limits and 0 <= low <= high <= 1)
             of_step = (None, None)
@@ -347,7 +348,7 @@ class PackageChecks:
         samples = self.table("data/samples.parquet").to_pylist()
         _check_designs(samples, self._strata_sizes())
         members = {(row["sample"], row["item_id"]): row for row in samples}
-        for row in self.items.to_pylist():
+        for row in self.items.select(["item_id", "split", *(c.name for c in SELECTION)]).to_pylist():
             if row["split"] == "test":
                 _check_test_row(row, members.get((row["sample"], row["item_id"])))
             elif (row["sample"], row["inclusion_prob"], row["sample_weight"]) != (None, None, None):
@@ -366,10 +367,11 @@ class PackageChecks:
         """Chances of single draws are those of the selection log, or of the events where no round was recorded."""
         log = self.table("data/selection_log.parquet").to_pylist()
         drawn = {(row["round"], row["item_id"]): row["probability"] for row in log}
-        for row in self.items.to_pylist():
+        drawn_items = self.items.filter(self.items.column("selection_prob").is_valid())
+        for row in drawn_items.select(
+            ["item_id", "query_round", "selection_mechanism", "selection_prob"]
+        ).to_pylist():
             chance = row["selection_prob"]
-            if chance is None:
-                continue
             event = self.state.items[row["item_id"]].event
             known = drawn.get((row["query_round"], row["item_id"]), event.probability)
             known = event.probability if known is None else known

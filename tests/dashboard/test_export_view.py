@@ -211,7 +211,7 @@ def test_a_package_is_made_checked_and_packed_while_labelling_goes_on(panel, ses
     panel.tell(type="propose")
     panel.wait(lambda state: state["package"]["proposal"], "a proposal")
     proposal = panel.state["package"]["proposal"]
-    assert proposal["version"] == "1.1.0" and "1 items were added." in proposal["sentences"]
+    assert proposal["version"] == "1.1.0" and "1 item was added." in proposal["sentences"]
     panel.tell(type="make", version="1.0.5")
     panel.wait(lambda state: state["package"]["problem"], "the refusal")
     assert "write 1.1.0 or more" in panel.state["package"]["problem"]

@@ -57,7 +57,7 @@ def test_questions_without_a_hint_have_none(session, strategy):
     row = session.queue[0].row
     assert may_be_told(session, row)
     assert may_be_told(session, 17)
-    session.queue = (replace(session.queue[0], strategy=strategy), *session.queue[1:])
+    session.questions.replace((replace(session.queue[0], strategy=strategy), *session.queue[1:]))
     assert not may_be_told(session, row)
     label(session, row, "star", round=session.queue[0].round)
     assert not may_be_told(session, row)  # the answer may be sealed
