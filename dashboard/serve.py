@@ -7,12 +7,14 @@ import contextlib
 import ipaddress
 import secrets
 import socket
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import panel as pn
+from bokeh.util.warnings import BokehUserWarning
 from panel.io.resources import DIST_DIR, JS_VERSION
 from tornado.web import StaticFileHandler
 
@@ -102,6 +104,8 @@ def page_factory(session: LabellingSession, layout: Layout) -> Callable[[], pn.v
     """
     with _outside_a_notebook():
         pn.extension(notifications=True, reconnect=True)
+    # Of views that are made later and ask for their state at once: nothing that whoever serves can do.
+    warnings.filterwarnings("ignore", message="reference already known", category=BokehUserWarning)
     send_what_is_left()
     cards = ItemCards(session.workspace, session.card)
     arrangements: dict[str, Arrangement] = {}

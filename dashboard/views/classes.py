@@ -127,7 +127,8 @@ class ClassesView(pn.viewable.Viewer):
         scroll = {"overflow": "auto", "min-width": "0"}
         form = pmui.Column(
             self.kind, self.which, *self._inputs, self.use_current, self.effects,
-            pmui.Row(self.do, self.list_items), width=330, sizing_mode="stretch_height", styles=scroll,
+            pmui.Row(self.do, self.list_items), width=330, sizing_mode="stretch_height",
+            styles=scroll | {"padding-top": "8px", "box-sizing": "border-box"},
         )  # fmt: skip
         table = pmui.Column(self.offer, self.table, sizing_mode="stretch_both", styles=scroll)
         return pmui.Row(form, table, sizing_mode="stretch_both")

@@ -66,7 +66,7 @@ class StrategyView(pn.viewable.Viewer):
             visible=is_subpooled(settings.strategy), **small,
         )  # fmt: skip
         self.shares = Shares(self.session, self._change)
-        self.shares_box = pmui.Column(self.shares, visible=settings.strategy == Auto.name, margin=0)
+        self.shares_box = pmui.Column(self.shares, visible=settings.strategy == Auto.name, margin=(0, 0, 10, 0))
         self.metric = pmui.Select(label="What is near what", options=METRICS, value=settings.metric, **small)
         self.classifier = pmui.Select(
             label="Classifier", options=_with(classifiers, settings.classifier), value=settings.classifier, **small
@@ -149,7 +149,11 @@ class StrategyView(pn.viewable.Viewer):
             self.audit_share, self.diverse, self.quota,
             self.anchors_above,
             pn.pane.HTML("<b>Your own guess of the prevalence</b>", margin=(5, 10)), self.prevalence_column,
-            width=270, styles={"height": "100%", "overflow-y": "auto", "overflow-x": "hidden"},
+            width=270,
+            styles={
+                "height": "100%", "overflow-y": "auto", "overflow-x": "hidden", "padding-top": "8px",
+                "box-sizing": "border-box",
+            },
         )  # fmt: skip
         info = pmui.Column(
             self.info,
