@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import panel as pn
+import panel_material_ui as pmui
 from numpy.typing import NDArray
 
 from ...data.errors import InputError
@@ -58,10 +59,10 @@ class MapView(pn.viewable.Viewer):
         page.when_shown(self._load)
 
     def __panel__(self) -> pn.viewable.Viewable:
-        maps = pn.Row(
+        maps = pmui.Row(
             *(panel.box for panel in self.panels), sizing_mode="stretch_both", margin=0, styles={"min-height": "0"}
         )
-        return pn.Column(self.bar, maps, self.note, sizing_mode="stretch_both", margin=0)
+        return pmui.Column(self.bar, maps, self.note, sizing_mode="stretch_both", margin=0)
 
     @property
     def shown(self) -> list[MapPanel]:

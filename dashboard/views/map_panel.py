@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import panel as pn
+import panel_material_ui as pmui
 from bokeh.models import ColumnDataSource, Scatter
 from numpy.typing import NDArray
 
@@ -68,7 +69,7 @@ class MapPanel:
         self._add_overlays()
         self.head = MapHead(self._receive, sizing_mode="stretch_width", margin=0)
         self.note = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10), styles=SMALL)
-        self.box = pn.Column(
+        self.box = pmui.Column(
             self.head,
             pn.pane.Bokeh(self.scatter.figure, sizing_mode="stretch_both", min_height=120, margin=0),
             self.note,
