@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..data.events import LATER
 from .queue import SEALED, Queued, queue_of, random_queue, restored, skipped_queue
@@ -29,6 +29,7 @@ class Questions:
         self._workspace = session.workspace
         self._lock = threading.RLock()
         self._asked_by: dict[int, Queued] = {}
+        session.param.watch(self._remember, "queue")
 
     @property
     def asked_by(self) -> Mapping[int, Queued]:
@@ -38,9 +39,10 @@ class Questions:
     def change(self, changed: Callable[[tuple[Queued, ...]], Sequence[Queued]]) -> None:
         """Replace the queue by what a function makes of it."""
         with self._lock:
-            queue = tuple(changed(self._session.queue))
-            self._asked_by = self._asked_by | {queued.row: queued for queued in queue}
-            self._session.queue = queue
+            self._session.queue = tuple(changed(self._session.queue))
+
+    def _remember(self, event: Any) -> None:
+        self._asked_by = self._asked_by | {queued.row: queued for queued in event.new}
 
     def replace(self, queue: Sequence[Queued]) -> None:
         """Ask other questions."""

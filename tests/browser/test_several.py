@@ -7,6 +7,7 @@ from rareloop.tests.browser.actions import expect, press_and_wait, wait_for_item
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+PATIENT = 600  # s: two pages label in turn, which takes its time on a busy machine
 PASSWORD = "a password for two"
 
 
@@ -18,6 +19,7 @@ def log_in(page, url, name):
     page.wait_for_url(url, wait_until="domcontentloaded")
 
 
+@pytest.mark.timeout(PATIENT)
 def test_two_people_label_beside_each_other(page, second_page, serve_with_login, digits):
     served = serve_with_login(digits, PASSWORD)
     pages = {"ann": page, "Zoë <b>": second_page}
