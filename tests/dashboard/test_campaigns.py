@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -31,9 +32,18 @@ def trained(tmp_path, share=0.5, n=14):
     return one
 
 
+@pytest.fixture(scope="module")
+def trained_folder(tmp_path_factory):
+    """The workspace of a session that was trained; what takes long in these tests is done once."""
+    one = trained(tmp_path_factory.mktemp("trained"))
+    one.close()
+    return one.workspace.folder
+
+
 @pytest.fixture
-def session(tmp_path):
-    one = trained(tmp_path)
+def session(trained_folder, tmp_path):
+    one = opened(Workspace.open(shutil.copytree(trained_folder, tmp_path / trained_folder.name)))
+    settle(one)
     yield one
     one.close()
 
@@ -375,14 +385,12 @@ def test_a_certificate_that_cannot_be_written_is_said_and_can_be_made_again(sess
     assert session.problem == ""
 
 
-@pytest.mark.parametrize(
-    ("n", "words"), [(401, "choose"), (0, "1 at least"), (-3, "1 at least"), (2.5, "1 at least"), (True, "1 at")]
-)
-def test_numbers_that_make_no_campaign_are_refused(session, n, words):
-    with pytest.raises(InputError, match=words):
-        session.begin_campaign(n).result(60)
-    settle(session)
-    assert session.campaign == {}
+def test_numbers_that_make_no_campaign_are_refused(session):
+    for n, words in ((401, "choose"), (0, "1 at least"), (-3, "1 at least"), (2.5, "1 at least"), (True, "1 at")):
+        with pytest.raises(InputError, match=words):
+            session.begin_campaign(n).result(60)
+        settle(session)
+        assert session.campaign == {}
     before = len(session.reports)
     session.start_round()
     settle(session)
