@@ -259,4 +259,9 @@ class ClassMachine(RuleBasedStateMachine):
 
 
 TestClassMachine = ClassMachine.TestCase
-TestClassMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestClassMachine.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.slow
+class TestClassMachineAtLength(ClassMachine.TestCase):
+    settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

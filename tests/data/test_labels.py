@@ -154,7 +154,12 @@ class LogMachine(RuleBasedStateMachine):
 
 
 TestLogMachine = LogMachine.TestCase
-TestLogMachine.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestLogMachine.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+
+
+@pytest.mark.slow
+class TestLogMachineAtLength(LogMachine.TestCase):
+    settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
 
 
 def test_an_event_comes_back_as_it_was_sent(log):
