@@ -12,7 +12,7 @@ import time
 import urllib.request
 
 import pytest
-from rareloop.tests.browser.actions import expect, press_and_wait, wait_for_item, wait_until_saved
+from rareloop.tests.browser.actions import PATIENCE, expect, press_and_wait, wait_for_item, wait_until_saved
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -55,7 +55,7 @@ def command(tmp_path, page):
             stderr=subprocess.STDOUT,
         )
         running.append(process)
-        until = time.monotonic() + 60
+        until = time.monotonic() + 4 * PATIENCE / 1000
         while True:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
@@ -104,7 +104,7 @@ def test_the_folder_is_sent_to_a_colleague_who_sees_the_same(page, command, tmp_
     elsewhere.parent.mkdir()
     shutil.move(tmp_path / "kept", elsewhere)
     port = free_port()  # another address: what this browser remembers of the first one is not there
-    command("--annotator", "colleague", port=port, verb=("serve", str(elsewhere)))
+    command("--annotator", "colleague", port=port, verb=("serve", str(elsewhere / "digits.rareloop")))
     page.goto(f"http://127.0.0.1:{port}/", wait_until="domcontentloaded")
     expect_labels(page, 4)
     page.get_by_role("tab", name="History").click()
