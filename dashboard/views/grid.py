@@ -38,7 +38,7 @@ class GridView(pn.viewable.Viewer):
             sizing_mode="stretch_both",
             min_height=120,
         )
-        self._is_wanted = False
+        self._is_wanted = page.command is not None and page.command[0] == "grid"  # made because of its key
         self._sent: set[int] = set()  # rows that the browser may show
         page.react(self._on_theme, "dark")
         page.react(self._selection_changed, "selection")
