@@ -32,6 +32,7 @@ from .visitors import checked_name
 
 DEFAULT_PORT = 5006
 PORTS_TRIED = 20
+TOKEN_SECONDS = 7 * 24 * 3600  # a page whose token is older could not connect again
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,7 @@ def server_options(session: LabellingSession, address: Address, port: int) -> di
         "transforms": [headers.transform(loopback=is_loopback(address.host))],
         "keep_alive_milliseconds": 25_000,
         "unused_session_lifetime_milliseconds": 120_000,
+        "session_token_expiration": TOKEN_SECONDS,
         "check_unused_sessions_milliseconds": 5_000,
         "websocket_max_message_size": 64 * 2**20,
         "verbose": False,

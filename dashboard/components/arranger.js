@@ -71,8 +71,7 @@ class Arranger {
 
   receive(message) {
     if (message.type === 'reload') {
-      window.dispatchEvent(new CustomEvent('rareloop:leave'))
-      location.reload()
+      loadAnew()
       return
     }
     this.state = message
@@ -82,12 +81,19 @@ class Arranger {
   }
 }
 
-export function render({model}) {
+// The same item is on the card afterwards, and answers that are not stored yet are sent then.
+const loadAnew = () => {
+  window.dispatchEvent(new CustomEvent('rareloop:leave'))
+  location.reload()
+}
+
+export function render({model, view}) {
   const arranger = new Arranger(model)
   arranger.root.classList.add('unseen')
   model.on('msg:custom', (message) => arranger.receive(message))
   const before = JSON.parse(sessionStorage.getItem(REOPEN) || '{}')
   sessionStorage.removeItem(REOPEN)
   model.send_msg({...before, type: 'hello'})
+  whenBack(view.model.document, loadAnew)
   return arranger.root
 }

@@ -18,7 +18,7 @@ class Arranger(Shower):
         whether it was ``as_asked``), choose, save or delete (with a `name`).
     """
 
-    _esm = script("elements", "menu", "arranger")
+    _esm = script("elements", "menu", "connection", "arranger")
     _stylesheets = [HERE / "arranger.css", HERE / "menu.css"]  # noqa: RUF012 (Panel's own form)
 
     _state = {"type": "state", "shown": False, "current": "", "shipped": [], "yours": []}  # noqa: RUF012

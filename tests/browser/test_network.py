@@ -11,16 +11,16 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CUTTABLE = """(() => {
     const Real = window.WebSocket
     const sockets = new Set()
-    window.isCut = false
-    window.cutNetwork = () => { window.isCut = true; for (const socket of sockets) socket.close() }
-    window.mendNetwork = () => { window.isCut = false }
+    window.isCut = () => sessionStorage.getItem('cut') === 'yes'
+    window.cutNetwork = () => { sessionStorage.setItem('cut', 'yes'); for (const socket of sockets) socket.close() }
+    window.mendNetwork = () => sessionStorage.removeItem('cut')
     window.WebSocket = class extends Real {
         constructor(...given) {
             super(...given)
             sockets.add(this)
-            if (window.isCut) this.close()
+            if (window.isCut()) this.close()
         }
-        send(data) { if (!window.isCut) super.send(data) }
+        send(data) { if (!window.isCut()) super.send(data) }
     }
 })()"""
 SINCE_KEY = """key => new Promise(resolve => {
@@ -60,6 +60,31 @@ def test_the_network_is_gone_in_the_middle_of_keys_and_nothing_is_lost(page, ser
     assert len(session.workspace.log.events()) == 8  # sent more than once, stored once
     press_and_wait(page, "9")
     served.wait(lambda: session.state.n_labelled == 9, "an answer after all that")
+
+
+def test_the_network_is_gone_for_a_minute_and_the_page_comes_back_by_itself(page, serve, digits):
+    page.expected_errors = ("ebsocket", "WebSocket", "not connected", "Failed to load", "ERR_", "repull")
+    page.add_init_script(CUTTABLE)
+    served = serve(digits)
+    session = served.session
+    wait_for_item(page)
+    page.route(
+        "**/static/js/bokeh.min.js",
+        lambda route: route.abort() if route.request.method == "HEAD" else route.continue_(),
+    )
+    page.evaluate("() => window.cutNetwork()")
+    keyed = {press_and_wait(page, key)[0]: key for key in "345"}
+    row = wait_for_item(page)
+    page.wait_for_timeout(60_000)  # Bokeh tries for half a minute
+    assert session.state.n_labelled == 0
+    page.evaluate("() => window.mendNetwork()")
+    page.unroute("**/static/js/bokeh.min.js")
+    served.wait(lambda: session.state.n_labelled == 3, "all answers in the log")
+    assert {row: session.item_state(row)["label"] for row in keyed} == keyed
+    assert wait_for_item(page) == row  # what was on the card is there again
+    wait_until_saved(page)
+    press_and_wait(page, "9")
+    served.wait(lambda: session.state.n_labelled == 4, "an answer after all that")
 
 
 def test_two_tabs_at_once_never_ask_the_same_twice_and_lose_nothing(page, serve, digits):
