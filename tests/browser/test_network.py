@@ -12,7 +12,10 @@ CUTTABLE = """(() => {
     const Real = window.WebSocket
     const sockets = new Set()
     window.isCut = () => sessionStorage.getItem('cut') === 'yes'
-    window.cutNetwork = () => { sessionStorage.setItem('cut', 'yes'); for (const socket of sockets) socket.close() }
+    window.cutNetwork = () => {
+        sessionStorage.setItem('cut', 'yes')
+        for (const socket of sockets) socket.close()
+    }
     window.mendNetwork = () => sessionStorage.removeItem('cut')
     window.WebSocket = class extends Real {
         constructor(...given) {
@@ -79,10 +82,10 @@ def test_the_network_is_gone_for_a_minute_and_the_page_comes_back_by_itself(page
     assert session.state.n_labelled == 0
     page.evaluate("() => window.mendNetwork()")
     page.unroute("**/static/js/bokeh.min.js")
-    served.wait(lambda: session.state.n_labelled == 3, "all answers in the log")
-    assert {row: session.item_state(row)["label"] for row in keyed} == keyed
-    assert wait_for_item(page) == row  # what was on the card is there again
     wait_until_saved(page)
+    assert {row: session.item_state(row)["label"] for row in keyed} == keyed
+    assert session.state.n_labelled == 3
+    assert wait_for_item(page) == row  # what was on the card is there again
     press_and_wait(page, "9")
     served.wait(lambda: session.state.n_labelled == 4, "an answer after all that")
 
