@@ -263,5 +263,5 @@ TestClassMachine.settings = settings(max_examples=20, stateful_step_count=30, de
 
 
 @pytest.mark.slow
-class TestClassMachineAtLength(ClassMachine.TestCase):
+class TestClassMachineAtLength(ClassMachine.TestCase):  # type: ignore[valid-type,misc]
     settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

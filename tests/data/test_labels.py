@@ -158,7 +158,7 @@ TestLogMachine.settings = settings(max_examples=15, stateful_step_count=25, dead
 
 
 @pytest.mark.slow
-class TestLogMachineAtLength(LogMachine.TestCase):
+class TestLogMachineAtLength(LogMachine.TestCase):  # type: ignore[valid-type,misc]
     settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
 
 
