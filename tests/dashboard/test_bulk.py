@@ -102,6 +102,7 @@ def test_the_audit_keeps_its_questions_and_answers(tmp_path):
     workspace.settings["round"] = {"audit_share": 0.5}
     workspace.save()
     one = opened(workspace)
+    settle(one)  # the first round asks the first questions of the audit
     label_queue(one, 8)
     settle(one)
     sealed = [q for q in one.state.items if one.auditor.has_sealed(one.workspace.ids.row(q))]
