@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.tables import Table
 from ..data.workspace import Workspace
-from .pool_scores import MODEL, UNLIKE, PoolValues
+from .pool_scores import CLUSTER, MODEL, UNLIKE, PoolValues
 from .session import LabellingSession
 
 Kind = Literal["number", "flag", "text", "date", "other"]
@@ -23,9 +23,10 @@ UNLABELLED = "?"
 OPEN = "open"
 CLASS, STATUS, PREDICTED, PROBABILITY, ROW, ID = "class", "status", "predicted", "probability", "row", "id"
 UNCERTAINTY = "uncertainty"
-OWN = (CLASS, STATUS, PREDICTED, PROBABILITY, UNCERTAINTY, UNLIKE, ROW, ID)  # these mean ours before the table's
+# These mean ours before the table's.
+OWN = (CLASS, STATUS, PREDICTED, PROBABILITY, UNCERTAINTY, UNLIKE, CLUSTER, ROW, ID)
 # Which scores of the pool our columns are.
-SCORES = {PREDICTED: MODEL, PROBABILITY: MODEL, UNCERTAINTY: MODEL, UNLIKE: UNLIKE}
+SCORES = {PREDICTED: MODEL, PROBABILITY: MODEL, UNCERTAINTY: MODEL, UNLIKE: UNLIKE, CLUSTER: CLUSTER}
 
 
 class Numbers(NamedTuple):

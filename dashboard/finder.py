@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Finder:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.k = USUAL
+        self.within: float | None = None  # how far similar items may be
         self._asked = self._answered = 0
         page.param.watch(lambda _: self._selected_elsewhere(), "selection")
         page.param.watch(lambda event: self._obey(*event.new), "command")
@@ -64,10 +65,22 @@ class Finder:
 
     def similar_to_item(self, row: int | None) -> None:
         """Select the items most like one."""
+        if self._is_item(row):
+            self.find({"similar": self.page.session.workspace.ids.text(row)} | self._how_many)
+
+    def cluster_of_item(self, row: int | None) -> None:
+        """Select the items of the cluster in which one lies."""
+        if self._is_item(row):
+            self.find({"cluster": self.page.session.workspace.ids.text(row)})
+
+    def _is_item(self, row: int | None) -> TypeGuard[int]:
         if row is None:
             self.page.complain(InputError("no item is on the card: open one first"))
-            return
-        self.find({"similar": self.page.session.workspace.ids.text(row), "k": self.k})
+        return row is not None
+
+    @property
+    def _how_many(self) -> dict[str, Any]:
+        return {"k": self.k} if self.within is None else {"within": self.within}
 
     def similar_to_selection(self) -> None:
         """Select the items nearest to the mean of the selection."""
@@ -75,11 +88,11 @@ class Finder:
         if not len(rows):
             self.page.complain(InputError("nothing is selected: select items on the map, or search for some"))
             return
-        k = self.k
-        source = {"similar": shown.source, "k": k} if shown is not None and shown.source else {}
+        how_many = self._how_many
+        source = {"similar": shown.source} | how_many if shown is not None and shown.source else {}
         self._ask(
             lambda _: near_rows(
-                self.page.session, self.page.session.nearest, rows, f"the mean of {name}", k, source
+                self.page.session, self.page.session.nearest, rows, f"the mean of {name}", how_many, source
             ),
             is_listed=True,
         )

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .columns import CLASS, ID, PREDICTED, PROBABILITY, SCORES, STATUS, UNCERTAINTY, Answers, Columns
+from .columns import CLASS, ID, PREDICTED, PROBABILITY, STATUS, UNCERTAINTY, Answers, Columns
 from .items import format_value
 from .pool_scores import UNLIKE, PoolValues
 from .search import Found
@@ -22,6 +22,7 @@ TITLES = {
     ID: "item", ANSWER: "answer", PREDICTED: "predicted", PROBABILITY: "probability", UNCERTAINTY: "uncertainty",
     UNLIKE: "unlike", RANK: "in queue", SCORE: "score", DISTANCE: "distance",
 }  # fmt: skip
+LISTED_SCORES = (PREDICTED, PROBABILITY, UNCERTAINTY, UNLIKE)
 NUMBERS = (PROBABILITY, UNCERTAINTY, UNLIKE, RANK, SCORE, DISTANCE)
 OF_TABLE = "."  # before the names of the table's own columns
 
@@ -52,7 +53,7 @@ def column_keys(session: LabellingSession, has_distances: bool) -> list[str]:
     """The columns of the list: ours, then the first shown ones of the table."""
     roles = session.workspace.roles
     shown = [name for name in roles.shown if name not in (roles.image, roles.id)][:MOST_COLUMNS]
-    ours = [ID, ANSWER, *SCORES, RANK, SCORE, *([DISTANCE] if has_distances else [])]
+    ours = [ID, ANSWER, *LISTED_SCORES, RANK, SCORE, *([DISTANCE] if has_distances else [])]
     return ours + [OF_TABLE + name for name in shown]
 
 
@@ -135,7 +136,7 @@ def cells(session: LabellingSession, rows: NDArray[np.int64], items: Items) -> d
 def _scored(rows: NDArray[np.int64], scores: PoolValues) -> dict[str, list[Any]]:
     """What the model says of some rows; None where it has not been asked."""
     result: dict[str, list[Any]] = {}
-    for key in SCORES:
+    for key in LISTED_SCORES:
         values = getattr(scores, key)
         result[key] = [None] * len(rows) if values is None else np.asarray(values[rows]).tolist()
     if scores.predicted is not None:

@@ -32,10 +32,13 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[float, str], None]
 BLOCK = 65_536
-MODEL, UNLIKE = "model", "unlike"
-TITLES = {MODEL: "Scoring the pool", UNLIKE: "Distances to the labelled items"}
+MODEL, UNLIKE, CLUSTER = "model", "unlike", "cluster"
+TITLES = {
+    MODEL: "Scoring the pool", UNLIKE: "Distances to the labelled items", CLUSTER: "Clusters of the pool",
+}  # fmt: skip
 # What the model says of every item, and how it is kept.
 KINDS_OF_MODEL: dict[str, Any] = {"predicted": np.uint8, "probability": np.float32, "uncertainty": np.float32}
+WHATS = {MODEL: tuple(KINDS_OF_MODEL), UNLIKE: (UNLIKE,), CLUSTER: (CLUSTER,)}  # the files of each kind
 NO_MODEL = "there is no model yet: label items of at least two classes first"
 
 
@@ -75,11 +78,11 @@ class ScoreFiles:
     names: tuple[str, ...] = ()
 
     def path(self, what: str) -> Path:
-        """The file of ``predicted``, ``probability``, ``uncertainty``, ``unlike``, or ``p3``: that of class 3."""
+        """The file of ``predicted``, ``probability``, ..., or ``p3``: that of class 3."""
         return self.folder / f"{what}-{self.round}.npy"
 
     def values(self, what: str) -> NDArray[Any]:
-        """The scores ``(n_items,)``, float32 (p3: float16, predicted: uint8), memory-mapped."""
+        """The scores ``(n_items,)``, float32 (p3: float16, predicted: uint8, cluster: uint16), memory-mapped."""
         return np.load(self.path(what), mmap_mode="r")
 
 
@@ -147,6 +150,30 @@ def write_unlike(folder: Path, judge: Judge | None, pool: Pool) -> ScoreFiles:
     return files
 
 
+def write_clusters(folder: Path, judge: Judge | None, pool: Pool, progress: Progress) -> ScoreFiles:
+    """Write the k-means cell of each item, see `Landscape.cells`; touches the whole pool.
+
+    Raises
+    ------
+    InputError
+        Before the first round.
+    """
+    if judge is None:
+        raise InputError("the first round is still under way: ask again once it has ended")
+    landscape = pool.landscape(judge.settings.metric)  # type: ignore[arg-type]
+    files = ScoreFiles(folder, judge.number)
+    folder.mkdir(parents=True, exist_ok=True)
+    cells = np.empty(pool.n_items, np.uint16)
+    for start in range(0, pool.n_items, BLOCK):
+        progress(start / pool.n_items, f"{start:,} of {pool.n_items:,} items")
+        cells[start : start + BLOCK] = landscape.cell_of(np.asarray(pool.X[start : start + BLOCK]))
+    partial = folder / "cluster.partial.npy"
+    np.save(partial, cells)
+    partial.replace(files.path(CLUSTER))
+    _drop_older(files, (CLUSTER,))
+    return files
+
+
 def _drop_older(files: ScoreFiles, names: Any) -> None:
     """Remove the same scores of earlier rounds; pages that still show them keep them open."""
     kept = {files.path(what) for what in names}
@@ -162,7 +189,8 @@ class PoolValues:
     """The scores of all items that there are, memory-mapped: each ``(n_items,)``, or None.
 
     `predicted` are places in `names`, uint8; `names` are the names of the classes as of now. `probability` is
-    that of the predicted class, float32; `rounds` says by kind which round the scores are of.
+    that of the predicted class, float32; `cluster` is the number of a k-means cell, uint16. `rounds` says by kind
+    which round the scores are of.
     """
 
     names: tuple[str, ...] = ()
@@ -170,6 +198,7 @@ class PoolValues:
     probability: NDArray[np.float32] | None = None
     uncertainty: NDArray[np.float32] | None = None
     unlike: NDArray[np.float32] | None = None
+    cluster: NDArray[np.uint16] | None = None
     rounds: Mapping[str, int] = field(default_factory=dict)
 
     def has(self, kind: str) -> bool:
@@ -188,12 +217,13 @@ class NotScoredYetError(InputError):
 class PoolScores(param.Parameterized):
     """The scores that pages show or ask about, shared by all pages of a session; no others are made.
 
-    The parameters change in threads. `model` and `unlike` are `ScoreFiles` or None; `why` says per kind why
-    there are none; `progress` how far those are that are being made.
+    The parameters change in threads. `model`, `unlike` and `cluster` are `ScoreFiles` or None; `why` says per
+    kind why there are none; `progress` how far those are that are being made.
     """
 
     model = param.Parameter(default=None)
     unlike = param.Parameter(default=None)
+    cluster = param.Parameter(default=None)
     why = param.Dict(default={})
     progress = param.Dict(default={}, doc="Per kind under way, the share done (0 to 1) and what is being done.")
 
@@ -209,7 +239,7 @@ class PoolScores(param.Parameterized):
         """The scores that are there, with the names of the classes as of now."""
         found: dict[str, Any] = {}
         rounds: dict[str, int] = {}
-        for kind, whats in ((MODEL, tuple(KINDS_OF_MODEL)), (UNLIKE, (UNLIKE,))):
+        for kind, whats in WHATS.items():
             files: ScoreFiles | None = getattr(self, kind)
             with contextlib.suppress(FileNotFoundError):  # newer ones have just taken their place
                 if files is not None:

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from ..data.errors import InputError
 from ..strategies.nearest_items import FEWEST, MOST, Nearest
 from .columns import Columns
-from .pool_scores import NotScoredYetError
+from .pool_scores import CLUSTER, NotScoredYetError
 from .rules import RuleError, parse
 from .session import LabellingSession
 
 USUAL = 100
 LONGEST_NAMED = 60
+TOO_MANY_NEAR = f"There are more than {MOST:,} items so near: these are the nearest."
 # What nobody writes in a value that they look for.
 _RULE_SIGNS = re.compile(r"[<>=`]|\b(and|or|not|in)\b|\b(isnull|contains|startswith)\s*\(")
 
@@ -49,7 +50,7 @@ def find(
     ----------
     source
         ``{"rule": text}``, ``{"value": text}``, ``{"filters": [rule, ...]}``, ``{"similar": id, "k": n}`` or
-        ``{"similar": source, "k": n}``.
+        ``{"similar": source, "k": n}``, either also with ``"within": distance``, or ``{"cluster": id}``.
     as_scored
         Take the scores of the pool as they are, also those of an earlier round.
 
@@ -71,6 +72,8 @@ def find(
         return _by_value(session, str(source["value"]))
     if "similar" in source:
         return _by_likeness(session, nearest, source, as_scored)
+    if "cluster" in source:
+        return _by_cluster(session, str(source["cluster"]), as_scored)
     raise InputError("there is nothing to look for: write an id, a value or a rule")
 
 
@@ -104,12 +107,32 @@ def search(session: LabellingSession, nearest: Nearest, text: str, *, as_scored:
 
 
 def near_rows(
-    session: LabellingSession, nearest: Nearest, rows: NDArray[np.int64], name: str, k: int, source: dict[str, Any]
+    session: LabellingSession,
+    nearest: Nearest,
+    rows: NDArray[np.int64],
+    name: str,
+    how_many: Mapping[str, Any],
+    source: dict[str, Any],
 ) -> Found:
-    """The k items nearest to the mean of some rows; touches all rows."""
-    near = nearest.to(rows, min(max(int(k), FEWEST), MOST), session.settings.metric)  # type: ignore[arg-type]
-    order = np.argsort(near.rows)
-    return Found(near.rows[order], f"{len(near.rows):,} items most like {name}", source, near.distances[order])
+    """The items nearest to the mean of some rows; touches all rows.
+
+    Parameters
+    ----------
+    how_many
+        ``{"k": n}`` for the n nearest, or ``{"within": distance}`` for all that are so near, 1,000 at most.
+    source
+        What finds them again, see `Found`.
+    """
+    within = how_many.get("within")
+    k = MOST if within is not None else min(max(int(how_many.get("k", USUAL)), FEWEST), MOST)
+    near = nearest.to(rows, k, session.settings.metric)  # type: ignore[arg-type]
+    if within is None:
+        found, words, note = np.ones(len(near.rows), bool), f"most like {name}", ""
+    else:
+        found = near.distances <= float(within)
+        words, note = f"within {float(within):g} of {name}", TOO_MANY_NEAR if found.sum() == MOST else ""
+    order = np.flatnonzero(found)[np.argsort(near.rows[found])]
+    return Found(near.rows[order], f"{len(order):,} items {words}", source, near.distances[order], note)
 
 
 def _by_rules(
@@ -144,13 +167,27 @@ def _by_value(session: LabellingSession, text: str) -> Found:
 
 
 def _by_likeness(session: LabellingSession, nearest: Nearest, source: Mapping[str, Any], as_scored: bool) -> Found:
-    target, k = source["similar"], int(source.get("k", USUAL))
+    target = source["similar"]
     if isinstance(target, Mapping):
         base = find(session, nearest, target, as_scored=as_scored)
         if not len(base.rows):
             raise InputError(f"{base.name} finds nothing, so nothing is like it: change it")
-        return near_rows(session, nearest, base.rows, f"the mean of {base.name}", k, dict(source))
-    rows = session.workspace.ids.find([str(target)])
+        return near_rows(session, nearest, base.rows, f"the mean of {base.name}", source, dict(source))
+    return near_rows(session, nearest, _rows_of(session, str(target)), f"item {target}", source, dict(source))
+
+
+def _by_cluster(session: LabellingSession, item_id: str, as_scored: bool) -> Found:
+    """The items of the cluster in which an item lies."""
+    row = _rows_of(session, item_id)[0]
+    cluster = session.scores.values.cluster
+    if cluster is None or not (as_scored or session.scores.is_fresh(CLUSTER)):
+        raise NotScoredYetError([CLUSTER])
+    rows = np.flatnonzero(np.asarray(cluster) == cluster[row]).astype(np.int64)
+    return Found(rows, f"{len(rows):,} items of the cluster of item {item_id}", {"cluster": item_id})
+
+
+def _rows_of(session: LabellingSession, item_id: str) -> NDArray[np.int64]:
+    rows = session.workspace.ids.find([item_id])
     if rows[0] < 0:
-        raise InputError(f"there is no item {target!r} any more: choose another one")
-    return near_rows(session, nearest, rows, f"item {target}", k, dict(source))
+        raise InputError(f"there is no item {item_id!r} any more: choose another one")
+    return rows

@@ -28,7 +28,7 @@ from ..strategies.rounds import Labels, Round, RoundSettings, re_estimate, run_r
 from .audits import AuditFiles, AuditTask, NewStage
 from .checks import checks_report, run_checks
 from .frozen import Drawing, Frame, Frozen, certified, model_facts
-from .pool_scores import MODEL, Judge, ScoreFiles, write_model_scores, write_unlike
+from .pool_scores import CLUSTER, MODEL, Judge, ScoreFiles, write_clusters, write_model_scores, write_unlike
 from .stopping import StopTask, stopping_report
 
 log = logging.getLogger(__name__)
@@ -138,10 +138,12 @@ class _Desk:
         return {"estimates": estimates, "stopping": stopping_report(stop, audit, task.number, labels, estimates)}
 
     def scores(self, progress: Progress, kind: str, names: tuple[str, ...]) -> ScoreFiles:
-        """Write what maps show of every item, by the newest round; touches the whole pool."""
+        """Write what maps and rules know of every item, by the newest round; touches the whole pool."""
         folder = self.folder / "cache" / "scores"
         if kind == MODEL:
             return write_model_scores(folder, self._judge, names, progress)
+        if kind == CLUSTER:
+            return write_clusters(folder, self._judge, self.pool, progress)
         return write_unlike(folder, self._judge, self.pool)
 
     # ---- campaigns -------------------------------------------------------------------------------

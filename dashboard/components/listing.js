@@ -124,12 +124,20 @@ class Listing {
 
   fillSimilar(panel) {
     const number = element('input', {type: 'number', min: 10, max: 1000, step: 10, value: this.state.k, 'aria-label': 'How many'})
-    const ask = (of) => { this.similar.close(); this.tell({type: 'similar', of, k: Number(number.value) || 100}) }
+    const within = element('input', {type: 'number', min: 0, step: 'any', value: this.state.within ?? '', 'aria-label': 'At most this far',
+      title: 'A distance as the table shows it; then all items so near are taken, at most 1,000'})
+    const ask = (of) => {
+      this.similar.close()
+      this.tell({type: 'similar', of, k: Number(number.value) || 100, within: within.value === '' ? null : Number(within.value)})
+    }
     panel.replaceChildren(
       element('label', {class: 'row'}, 'How many', number),
+      element('label', {class: 'row'}, 'At most this far', within),
       this.button('Similar to this item', 'The items most like the one on the card (s)', () => ask('item'), {'aria-label': null}),
       this.button('Similar to the selection', 'The items nearest to the mean of the selection', () => ask('selection'),
-        {disabled: !this.state.n_selected, 'aria-label': null}))
+        {disabled: !this.state.n_selected, 'aria-label': null}),
+      this.button('The cluster of this item', 'The items of the cluster in which the one on the card lies', () => ask('cluster'),
+        {'aria-label': null}))
   }
 
   fillExport(panel) {

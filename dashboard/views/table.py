@@ -168,6 +168,7 @@ class TableView(pn.viewable.Viewer):
                 "views": self.saved.names,
                 "can_save": bool(found is not None and found.source) or not len(self.page.selection),
                 "k": self.page.finder.k,
+                "within": self.page.finder.within,
                 "n_selected": len(self.page.selection),
                 "can_clear": found is not None or len(self.page.selection) > 0,
             }
@@ -202,7 +203,7 @@ class TableView(pn.viewable.Viewer):
             "sort": lambda: self.page.hop(lambda: self._sort(str(message["key"]))),
             "clear": lambda: self.page.hop(self.page.finder.clear),
             "open": lambda: self._open(int(message["row"])),
-            "similar": lambda: self._similar(str(message["of"]), int(message["k"])),
+            "similar": lambda: self._similar(str(message["of"]), int(message["k"]), message.get("within")),
             "export": lambda: self._export(str(message["format"])),
             "view": lambda: self.page.hop(lambda: self._change_views(message)),
         }
@@ -225,11 +226,14 @@ class TableView(pn.viewable.Viewer):
         if 0 <= row < self.session.workspace.table.n_rows:
             self.page.open(row)
 
-    def _similar(self, of: str, k: int) -> None:
+    def _similar(self, of: str, k: int, within: float | None) -> None:
         finder = self.page.finder
         finder.k = min(max(k, FEWEST), MOST)
+        finder.within = None if within is None else max(float(within), 0.0)
         if of == "item":
             finder.similar_to_item(self.page.current)
+        elif of == "cluster":
+            finder.cluster_of_item(self.page.current)
         else:
             finder.similar_to_selection()
 

@@ -97,6 +97,24 @@ def test_likeness_of_an_item_and_of_what_was_found(session, nearest):
         find(session, nearest, {"similar": "gone"})
 
 
+def test_all_items_within_a_distance_are_found_and_no_others(session, nearest, page):
+    X = session.workspace.features.astype(float)
+    distances = np.linalg.norm(X - X[5], axis=1)
+    near = np.sort(distances)[30] + 1e-6
+    found = find(session, nearest, {"similar": "o5", "within": near})
+    assert set(found.rows) == set(np.flatnonzero(distances <= near)) - {5}
+    assert np.allclose(found.distances, distances[found.rows])
+    assert found.name.startswith("30 items within ")
+    assert not len(find(session, nearest, {"similar": "o5", "within": 0}).rows)
+    page.finder.within = near
+    page.finder.similar_to_item(5)
+    wait(lambda: page.found is not None)
+    assert page.selection.tolist() == found.rows.tolist()
+    page.finder.similar_to_selection()
+    wait(lambda: "within" in page.found.source and isinstance(page.found.source["similar"], dict))
+    assert find(session, nearest, page.found.source).rows.tolist() == page.selection.tolist()
+
+
 def test_filters_are_joined_by_and_and_end_with_another_selection(page):
     page.finder.filter(["mag < 10", "kind == 'dwarf'"])
     wait(lambda: page.found is not None)

@@ -107,6 +107,24 @@ def test_a_rule_finds_what_the_model_itself_says_of_the_whole_pool(session, page
     assert page.selection.tolist() == np.flatnonzero(nearest > 0.25).tolist()
 
 
+def test_the_cluster_of_an_item_is_its_cell_of_the_whole_pool(session, page):
+    page.finder.cluster_of_item(7)
+    wait(lambda: page.told)
+    wait(lambda: not page.finder.is_asking)
+    assert "first round" in page.told[-1]
+    a_round(session, 1)
+    page.finder.cluster_of_item(7)
+    wait(lambda: page.found is not None)
+    landscape = session.worker.desk.pool.landscape("euclidean")
+    cells = landscape.cell_of(np.asarray(session.workspace.features))
+    assert page.selection.tolist() == np.flatnonzero(cells == cells[7]).tolist()
+    assert 1 < len(page.selection) < N
+    assert page.selection_name == f"{len(page.selection)} items of the cluster of item 7"
+    page.finder.search(f"cluster == {cells[7]} and row < 100")
+    wait(lambda: "rule" in page.found.source)
+    assert page.selection.tolist() == np.flatnonzero(cells[:100] == cells[7]).tolist()
+
+
 def test_what_is_not_scored_yet_is_said_shown_as_work_and_found_when_it_is(session, page):
     p = a_round(session, 1)
     notes = WorkNotes(page)
