@@ -32,7 +32,7 @@ SIZE: Any = {"width": 1366, "height": 768}
 TABS = {
     "table": "Table", "distributions": "Distributions", "grid": "Grid", "progress": "Progress",
     "classes": "Classes",
-    "time": "Time machine", "stop": "Stop", "metrics": "Metrics",
+    "export": "Export", "time": "Time machine", "stop": "Stop", "metrics": "Metrics",
 }  # fmt: skip
 IN_BOTH_THEMES = ("stop", "metrics")
 CHARTS = {"precision-recall": "Precision–recall", "discovery": "Discovery"}
