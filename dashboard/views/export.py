@@ -12,8 +12,10 @@ import panel_material_ui as pmui
 from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from tornado.web import HTTPError, authenticated
 
-from ...data.export.formats import export_labels
+from ...data.export.formats import unfinished
 from ...data.workspace import Workspace
+from ..export_job import write_labels
+from ..jobs import Job
 from ..packages import FOLDER
 from ..page import Page
 from ..session import LabellingSession
@@ -26,6 +28,7 @@ FORMATS = {
     "Label Studio": ".json",
 }  # fmt: skip
 CHUNK = 2**20
+TITLE = "Exporting the labels"
 SCROLLS = {"overflow-y": "auto", "overflow-x": "hidden", "min-width": "0", "min-height": "0"}
 NOTE = (
     "One row for each labelled item: the columns of the table, the label, who, when, and how the item was chosen. "
@@ -85,26 +88,23 @@ class SingleFiles(pn.viewable.Viewer):
         target = workspace.folder / FOLDER / f"{workspace.name}-labels{suffix}"
         self.button.disabled = True
         self.bar.param.update(visible=True, value=0)
+        job = self.session.jobs.start(TITLE, write_labels, workspace.folder, target)
+        self.page.watch(job, lambda: self._show(job, target), "share", "state")
+        self._show(job, target)
 
-        def work() -> tuple[Path | None, int, str]:
-            try:
-                target.parent.mkdir(exist_ok=True)
-                return target, export_labels(workspace, target, progress=self._show), ""
-            except (OSError, ValueError) as error:
-                return None, 0, str(error)
-
-        self.page.in_background(work, self._done)
-
-    def _show(self, share: float, text: str) -> None:
-        self.page.hop(lambda: self.bar.param.update(value=int(100 * share)))
-
-    def _done(self, result: tuple[Path | None, int, str]) -> None:
-        target, n_rows, problem = result
+    def _show(self, job: Job, target: Path) -> None:
+        """Show how far the file is, or what came of it; a job that has ended changes no more."""
+        self.bar.value = int(100 * job.share)
+        if job.state == "running":
+            return
         self.button.disabled = False
         self.bar.visible = False
-        if target is None:
-            self.note.object = f'<span role="alert">Nothing was exported: {escape(problem)}</span>'
+        if job.state != "done":
+            unfinished(target).unlink(missing_ok=True)
+            why = job.error or "it was cancelled"
+            self.note.object = f'<span role="alert">Nothing was exported: {escape(why)}</span>'
             return
+        n_rows = int(job.result)
         self.note.object = (
             f'<span role="status" data-testid="exported">{n_rows:,} labelled items are in '
             f"<code>{escape(str(target))}</code>. "

@@ -139,9 +139,14 @@ def format_of(target: Path, fmt: Format | str | None = None) -> Format:
     return known
 
 
+def unfinished(target: Path) -> Path:
+    """The file as which another is written until it is whole."""
+    return target.with_name(target.name + ".partial")
+
+
 def _write(target: Path, writer: Writer, blocks: Iterator[pa.Table]) -> None:
     """Write a file whole or not at all."""
-    partial = target.with_name(target.name + ".partial")
+    partial = unfinished(target)
     try:
         writer(partial, blocks)
         with partial.open("rb+") as file:
