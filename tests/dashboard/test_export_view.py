@@ -11,13 +11,15 @@ from rareloop.dashboard import package_jobs
 from rareloop.dashboard.app import VIEWS
 from rareloop.dashboard.handover import verify_package
 from rareloop.dashboard.items import ItemCards
-from rareloop.dashboard.jobs import Jobs
+from rareloop.dashboard.jobs import Job, Jobs
 from rareloop.dashboard.package_jobs import make, make_zip
 from rareloop.dashboard.packages import keep
 from rareloop.dashboard.page import Page
+from rareloop.dashboard.views.export import SingleFiles
 from rareloop.dashboard.views.package import ELSEWHERE, PackagePart
 from rareloop.dashboard.views.publication import PublicationPart, in_the_page
 from rareloop.data.errors import InputError
+from rareloop.data.export.formats import unfinished
 from rareloop.data.export.versions import remembered
 from rareloop.data.publication import Publication
 from rareloop.data.workspace import Workspace
@@ -325,3 +327,22 @@ def test_a_closed_session_makes_nothing(session):
     session.packages.make()
     assert "is being closed" in session.packages.status.problem
     assert not session.packages.status.doing
+
+
+def test_a_single_file_is_written_by_a_job_and_one_that_is_cancelled_leaves_nothing(session, page, monkeypatch):
+    files, folder = SingleFiles(page), session.workspace.folder / "exports"
+    files._export()
+    assert files.button.disabled
+    assert session.jobs.running[0].wait(PATIENCE) == "done"
+    assert "6 labelled items" in files.note.object
+    assert [path.name for path in folder.iterdir()] == ["survey-labels.csv"]
+
+    endless = Job("Exporting the labels")
+    monkeypatch.setattr(session.jobs, "start", lambda *arguments: endless)
+    files.format.value = "Parquet"
+    files._export()
+    unfinished(folder / "survey-labels.parquet").write_text("half")
+    endless.cancel()
+    assert "cancelled" in files.note.object
+    assert not files.button.disabled
+    assert [path.name for path in folder.iterdir()] == ["survey-labels.csv"]
