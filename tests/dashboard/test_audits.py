@@ -219,7 +219,9 @@ def test_how_far_one_is_is_said_from_fifty_answers_of_the_audit_on(session):
 
 def test_when_everything_has_a_label_the_search_is_over(session):
     rows = [row for row in range(400) if session.item_state(row).get("label") is None]
-    session.decide([{"row": row, "action": "label", "label": truth(row)} for row in rows]).result(60)
+    session.decide([{"row": row, "action": "label", "label": truth(row)} for row in rows], annotator="ann").result(
+        60
+    )
     run_round(session)
     assert session.stopping["classes"][0]["status"] == "green"
 

@@ -37,7 +37,8 @@ class Standing:
 @pytest.fixture
 def plan():
     content = {"row": ["item", {"column": ["map", {"tabs": ["metrics", "table", "grid"], "open": "table"}]}]}
-    session = SimpleNamespace(nearest=None)
+    visitors = SimpleNamespace(enter=lambda visitor: None, look_at=lambda visitor, row: None)
+    session = SimpleNamespace(nearest=None, annotator="ann", pace_of=lambda name: None, visitors=visitors)
     made = []
     page = Page(session, cards=None)
     one = FloorPlan(
