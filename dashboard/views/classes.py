@@ -23,7 +23,7 @@ from ..taxonomy_editing import (
     preview_take_back,
     rows_of,
 )
-from .marks import SMALL, mark
+from .marks import SMALL, mark, scroller
 
 TAKE_BACK = "take back a change"
 KINDS: dict[str, Any] = {
@@ -64,7 +64,7 @@ class ClassesView(pn.viewable.Viewer):
         self.session: LabellingSession = page.session
         self._asked = 0  # previews asked for; only the newest is shown
         self._ready: Change | TakeBack | None = None
-        self.table = pn.pane.HTML(self._table(), sizing_mode="stretch_width", styles=SMALL)
+        self.table = pn.pane.HTML(scroller(self._table(), "Classes"), sizing_mode="stretch_both", styles=SMALL)
         self.effects = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), styles=SMALL)
         self._make_offer()
         self._make_inputs()
@@ -130,7 +130,7 @@ class ClassesView(pn.viewable.Viewer):
             pmui.Row(self.do, self.list_items), width=330, sizing_mode="stretch_height",
             styles=scroll | {"padding-top": "8px", "box-sizing": "border-box"},
         )  # fmt: skip
-        table = pmui.Column(self.offer, self.table, sizing_mode="stretch_both", styles=scroll)
+        table = pmui.Column(self.offer, self.table, sizing_mode="stretch_both", styles={"min-width": "0"})
         return pmui.Row(form, table, sizing_mode="stretch_both")
 
     # ---- what there is ---------------------------------------------------------------------------
@@ -156,7 +156,7 @@ class ClassesView(pn.viewable.Viewer):
         )
 
     def _refresh(self) -> None:
-        self.table.object = self._table()
+        self.table.object = scroller(self._table(), "Classes")
         classes = self._classes()
         if self.which.options != classes:
             for box in (self.which, self.into):

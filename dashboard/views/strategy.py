@@ -19,6 +19,7 @@ from ..distances import METRICS
 from ..page import Page
 from ..session import LabellingSession
 from .arms import Shares, arms_table
+from .marks import scroller
 
 CORRECTIONS = {
     "None: as the model says": Correction.NONE,
@@ -119,7 +120,7 @@ class StrategyView(pn.viewable.Viewer):
         self.new_class = pmui.TextInput(label="New class", size="small", width=150)
         self.add_class = pmui.Button(label="Add", size="small", variant="outlined")
         self.prevalence = {place: self._prevalence_input(place, c.name) for place, c in classes}
-        self.info = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10), styles={"font-size": "13px"})
+        self.info = pn.pane.HTML("", sizing_mode="stretch_both", margin=0, styles={"font-size": "13px"})
 
     def _prevalence_input(self, index: int, name: str) -> pmui.TextInput:
         given = next(((low, high) for i, low, high in self.session.settings.prevalence if i == index), None)
@@ -158,7 +159,8 @@ class StrategyView(pn.viewable.Viewer):
         info = pmui.Column(
             self.info,
             sizing_mode="stretch_both",
-            styles={"height": "100%", "overflow-y": "auto", "min-width": "0"},
+            margin=0,
+            styles={"height": "100%", "min-width": "0"},
         )
         return pmui.Row(controls, info, sizing_mode="stretch_both", styles={"height": "100%"})
 
@@ -250,7 +252,7 @@ class StrategyView(pn.viewable.Viewer):
         if notes:
             listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
             parts.append(f"<p><b>Features.</b></p><ul style='padding-left:1.2em'>{listed}</ul>")
-        self.info.object = f"<div data-testid='strategy-info'>{''.join(parts)}</div>"
+        self.info.object = scroller(f"<div data-testid='strategy-info'>{''.join(parts)}</div>", "The newest round")
 
     def _sentences(self, report: dict[str, Any]) -> str:
         seconds = report["seconds"]
