@@ -87,9 +87,12 @@ class Visitors(param.Parameterized):
         self._here: list[Visitor] = []
 
     def enter(self, visitor: Visitor) -> None:
-        """Count a page as open; the others give up what they hold beyond the next few questions."""
+        """Count a page as open; the others give up what they hold beyond the next few questions.
+
+        One that has lost its connection does not count until it is back: it is told of changes like the others.
+        """
         with self._lock:
-            if visitor in self._here:
+            if visitor in self._here or not visitor.is_there():
                 return
             for other in self._others(visitor):
                 other.dealt, other.in_flight = other.coming[:LOOK_AHEAD], ()

@@ -19,7 +19,6 @@ DRAWN_WITHIN = 10  # s until a view that has been opened is whole
 SCREENS = [
     pytest.param(WINDOW | {"color_scheme": "light"}, id="light"),
     pytest.param(WINDOW | {"color_scheme": "dark"}, id="dark"),
-    pytest.param(ZOOMED | {"color_scheme": "light"}, id="light-zoomed"),
     pytest.param(ZOOMED | {"color_scheme": "dark"}, id="dark-zoomed"),
 ]
 

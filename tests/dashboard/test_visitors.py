@@ -214,3 +214,22 @@ def test_a_name_is_text_and_stays_as_it_is(name):
 def test_a_name_that_cannot_be_seen_or_is_too_long_is_refused(name):
     with pytest.raises(InputError, match="log in again"):
         checked_name(name)
+
+
+def test_a_page_that_was_cut_off_and_the_one_after_it_do_not_call_each_other_for_ever():
+    visitors, there = Visitors(), {"old": True, "new": True}
+    old, new = (Visitor("ann", lambda name=name: there[name]) for name in there)
+    for one in (old, new):
+        visitors.enter(one)
+    there["old"] = False
+    due = [new, old]  # pages that are told, as by a new queue, and ask for their questions
+    visitors.param.watch(lambda _: due.extend([new, old]), "revision")
+    for n_told in range(50):
+        if not due:
+            break
+        visitors.deal(due.pop(0), ())
+    assert n_told < 10
+    there["old"] = True
+    before = visitors.revision
+    visitors.deal(old, ())
+    assert visitors.revision == before + 1  # it is back
