@@ -27,6 +27,7 @@ from ..data.export.selection import Member, Sampled, campaign_members
 from ..data.export.versions import DRAFT, Change, Release, compare, parts, remember, remembered
 from ..data.features import read_rows
 from ..data.publication import Publication
+from ..data.settings_file import SETTINGS_FILE
 from ..data.tables import Progress
 from ..data.workspace import Workspace
 from ..strategies.near_duplicates import near_groups
@@ -36,6 +37,7 @@ from .training import labels_of
 
 MOST_VALUES = 2**26  # of features in memory; beyond that only equal features count as duplicates
 BLOCK = 20_000
+NOW = "now"  # in the place of a version, where there is none yet
 SAFE = (1, 2)  # checks that a package must pass before other programs read it
 NOTICE = "a package is made from features that are not there: open the workspace once with `rareloop serve`"
 
@@ -101,6 +103,23 @@ def change_so_far(workspace: Workspace, progress: Progress | None = None) -> tup
         return None
     content = content_of(workspace, progress=progress)
     return before, compare(before, release_of(content))
+
+
+def release_in(folder: Path, progress: Progress | None = None) -> Release:
+    """What is remembered of a package, or what a package of a workspace would hold now.
+
+    Raises
+    ------
+    InputError
+        When the folder is neither, or as `content_of`.
+    """
+    if not (folder / SETTINGS_FILE).is_file():
+        return read_release(folder)
+    workspace = Workspace.open(folder)
+    try:
+        return replace(release_of(content_of(workspace, progress=progress)), version=NOW)
+    finally:
+        workspace.close()
 
 
 def content_of(

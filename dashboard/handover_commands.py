@@ -11,6 +11,7 @@ from typing import Any
 
 from ..data.errors import InputError
 from ..data.export.checklist import what_is_missing
+from ..data.export.versions import compare
 from ..data.publication import INCLUDABLE, KEY, Publication
 from ..data.tables import Progress
 from ..data.workspace import Workspace
@@ -107,11 +108,11 @@ def add_package_commands(commands: Any, say: Say, bar: Bar) -> None:
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="make it again from there, and compare")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.set_defaults(run=lambda options: verify(options, say, bar))
-    parser = commands.add_parser("diff", help="what changed from one package to another")
-    parser.add_argument("before", type=Path, metavar="A")
-    parser.add_argument("now", type=Path, metavar="B")
+    parser = commands.add_parser("diff", help="what changed from one package to another, or until now")
+    parser.add_argument("before", type=Path, metavar="A", help="a package, or a workspace as it is now")
+    parser.add_argument("now", type=Path, metavar="B", help="the other one")
     parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.set_defaults(run=lambda options: diff(options, say))
+    parser.set_defaults(run=lambda options: diff(options, say, bar))
 
 
 # ---- what they do -----------------------------------------------------------------------------------
@@ -194,11 +195,13 @@ def verify(options: argparse.Namespace, say: Say, bar: Bar) -> int:
     return int(any(result.verdict == "fail" for result in results))
 
 
-def diff(options: argparse.Namespace, say: Say) -> None:
-    """Say what changed from one package to another."""
-    from ..data.export.reading import difference
+def diff(options: argparse.Namespace, say: Say, bar: Bar) -> None:
+    """Say what changed from one package or moment to another."""
+    from .handover import release_in
 
-    before, now, change = difference(options.before, options.now)
+    with bar() as progress:
+        before, now = (release_in(folder, progress) for folder in (options.before, options.now))
+    change = compare(before, now)
     if options.json:
         facts = {"before": before.version, "now": now.version} | change.to_dict()
         say(json.dumps(facts, indent=2, ensure_ascii=False))

@@ -10,7 +10,7 @@ from .columns import PACKAGE_FORMAT, SPLITS
 from .content import split_path
 from .safety import UnsafeError, open_parquet, read_json, read_table
 from .splits import HELD_OUT
-from .versions import INDEX, Change, Release, compare, index_of, parts
+from .versions import INDEX, Release, index_of, parts
 
 
 def open_package(folder: Path) -> dict[str, Any]:
@@ -69,9 +69,3 @@ def read_release(folder: Path) -> Release:
         raise InputError(f"{folder} cannot be read: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder} has a damaged provenance.json ({error}): get the package again") from error
-
-
-def difference(before: Path, now: Path) -> tuple[Release, Release, Change]:
-    """What changed from one package to another; raises InputError when one cannot be read."""
-    old, new = read_release(before), read_release(now)
-    return old, new, compare(old, new)

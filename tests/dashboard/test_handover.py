@@ -246,6 +246,17 @@ def test_diff_says_what_changed(workspace, made, tmp_path, capsys):
     assert f"{row['item_id']}: label star → quasar" in capsys.readouterr().out
 
 
+def test_diff_takes_a_workspace_as_it_is_now(workspace, made, capsys):
+    assert main(["diff", str(made.folder / "package"), str(workspace.folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["relabelled"] == []
+    row = next(r for r in splits(made.folder / "package") if r["split"] == "train" and r["label"] == "star")
+    say(workspace, row["item_id"], "quasar")
+    assert main(["diff", str(made.folder / "package"), str(workspace.folder)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("1.0.0 → now (major)")
+    assert f"{row['item_id']}: label star → quasar" in said
+
+
 # ---- labels of a model, classes, bulk steps, guidelines ----------------------------------------------------
 
 
