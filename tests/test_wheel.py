@@ -15,7 +15,7 @@ DATA = (".js", ".css", ".yaml")
 
 
 def expected() -> set[str]:
-    files = {"__init__.py", "__main__.py", "card.py", "py.typed"}
+    files = {"__init__.py", "__main__.py", "card.py", "py.typed", "version.py"}
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*"):
             if path.suffix in (".py", *DATA) and "__pycache__" not in path.parts:

@@ -77,7 +77,7 @@ def wait_until_saved(page: Any) -> None:
 
 def choose(page: Any, label: str, name: str) -> None:
     """Choose an entry of a list by its label, and wait until the list is closed and takes no keys."""
-    page.get_by_label(label, exact=True).click()
+    page.get_by_role("combobox", name=label, exact=True).click()
     page.get_by_role("option", name=name, exact=True).or_(
         page.get_by_role("menuitem", name=name, exact=True)
     ).click()
