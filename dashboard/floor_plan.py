@@ -137,8 +137,8 @@ class FloorPlan:
         if not is_lone:
             self._place_of |= dict.fromkeys(inside, place)
             first = node.open or inside[0]
-            place.show({"open": first})
-            self.page.when_shown(lambda: self.page.hop(lambda: self._fill(place, first)))
+            # With the page, not after it: what comes later can be overtaken by updates of its own parts.
+            place.open(first, self.view(first))
         return place
 
     def _words(self, names: list[str]) -> str:
@@ -159,11 +159,6 @@ class FloorPlan:
         root = self.arrangement.layout.root
         if name in root.views():
             self.arrangement.change(open_tab(root, name))
-
-    def _fill(self, place: Place, name: str) -> None:
-        """Show the view of the tab that is open from the start, unless another one has been opened meanwhile."""
-        if not place.open_view:
-            place.open(name, self.view(name))
 
     def _show_wanted(self) -> None:
         name = self.page.wanted_view[0]
