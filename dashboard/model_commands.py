@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +49,10 @@ def predict_command(options: argparse.Namespace, say: Say, bar: Bar) -> None:
     """Write the predictions, and say how many there are of each class."""
     from .predictions import predict
 
-    workspace = Workspace.open(options.workspace)
-    try:
-        with bar() as progress:
-            done = predict(
-                workspace, options.to, table=options.table, classifier=options.classifier, progress=progress
-            )
-    finally:
-        workspace.close()
+    with closing(Workspace.open(options.workspace)) as workspace, bar() as progress:
+        done = predict(
+            workspace, options.to, table=options.table, classifier=options.classifier, progress=progress
+        )
     for message in done.messages:
         say(message)
     say(f"{done.n_rows:,} predictions are in {options.to}")
@@ -69,14 +65,10 @@ def model_command(options: argparse.Namespace, say: Say, bar: Bar) -> None:
     """Save the model, and say how its probabilities are corrected."""
     from .model_files import save_model
 
-    workspace = Workspace.open(options.workspace)
-    try:
-        with bar() as progress:
-            saved = save_model(
-                workspace, options.to, classifier=options.classifier, fmt=options.format, progress=progress
-            )
-    finally:
-        workspace.close()
+    with closing(Workspace.open(options.workspace)) as workspace, bar() as progress:
+        saved = save_model(
+            workspace, options.to, classifier=options.classifier, fmt=options.format, progress=progress
+        )
     for message in saved.messages:
         say(message)
     say(f"The model {saved.version} is in {options.to}")

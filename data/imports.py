@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ class Conflict:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(ABC):
     """What an import would do.
 
     Attributes
@@ -76,6 +77,7 @@ class Plan:
     n_events: int = 0
     is_one_step = False  # whether one undo takes it back
 
+    @abstractmethod
     def events(self, policy: Policy, annotator: str) -> list[Event]:
         """The events of the import, none of them stored.
 
@@ -86,7 +88,6 @@ class Plan:
         annotator
             Who gave labels of which the file does not say it.
         """
-        raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
         """The summary as plain values, all conflicts included."""

@@ -18,8 +18,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +102,17 @@ def _answers(workspace: Workspace, n_labels: int, rng: np.random.Generator) -> I
         yield events
 
 
+def workspace_in(folder: Path, n_rows: int, n_labels: int) -> tuple[int, int]:
+    """Make the workspace where it is not there; its numbers of rows and of labels."""
+    if not (folder / "sky.rareloop" / "workspace.toml").exists():
+        make_workspace(folder, n_rows, n_labels).close()
+    workspace = Workspace.open(folder / "sky.rareloop")
+    try:
+        return workspace.table.n_rows, workspace.log.state().n_labelled
+    finally:
+        workspace.close()
+
+
 def measure(name: str, *arguments: object) -> Measured:
     """Run a command of rareloop in a process of its own."""
     load, begin = os.getloadavg()[0], time.perf_counter()
@@ -157,11 +170,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="rareloop-handover-") as place:
         folder = options.folder or Path(place)
         folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / "sky.rareloop" / "workspace.toml").exists():
-            make_workspace(folder, options.rows, options.labels).close()
-        workspace = Workspace.open(folder / "sky.rareloop")
-        n_rows, n_labels = workspace.table.n_rows, workspace.log.state().n_labelled
-        workspace.close()
+        # In a process of its own: a command would begin with the memory of the one that starts it.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
+            n_rows, n_labels = apart.submit(workspace_in, folder, options.rows, options.labels).result()
         found, is_same = measure_all(folder / "sky.rareloop", Path(place), formats)
     sys.stdout.write(report(found, is_same, n_rows, n_labels) + "\n")
     return int(not is_same or any(m.code for m in found))
