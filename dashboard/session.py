@@ -113,10 +113,13 @@ class LabellingSession(param.Parameterized):
     # ---- life ------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin where the workspace stands: ask for its roles, prepare it, or go on labelling."""
+        """Begin where the workspace stands: ask for its roles, prepare it, or go on labelling.
+
+        A workspace that is ready is so at once: a page made before would be shown twice.
+        """
         self.worker.start()
         if self.workspace.is_ready:
-            self.later(self.begin)
+            self._writer.submit(self._guarded, self.begin).result()
         elif self.workspace.is_confirmed:
             self._preparation.start()
 

@@ -75,16 +75,16 @@ def similar(n_rows: int, n_columns: int, folder: Path, n_queries: int, deadline:
 def bulk(session: Any, deadline: Deadline) -> Iterator[Figure]:
     """One step of 100,000 labels, its undo and its redo, until they are durable; the log is left without them."""
     rows = _unanswered(session, N_BULK)
-    name = session.workspace.taxonomy.names[0]
+    name, by = session.workspace.taxonomy.names[0], session.annotator
     steps = {
-        "label": lambda: session.bulker.label(rows, "the benchmark", name, unchecked=True),
-        "undo": session.undo,
-        "redo": session.redo,
+        "label": lambda: session.bulker.label(rows, "the benchmark", name, annotator=by, unchecked=True),
+        "undo": lambda: session.undo(annotator=by),
+        "redo": lambda: session.redo(annotator=by),
     }
     for what, step in steps.items():
         taken = timed(lambda step=step: step().result(deadline.left), 1, deadline)  # type: ignore[misc]
         yield Figure(f"bulk {what} of {len(rows):,} items", taken[0] / 1000, "s", 1.0)
-    session.undo(annotator=session.annotator).result(deadline.left)
+    session.undo(annotator=by).result(deadline.left)
 
 
 def _unanswered(session: Any, n: int) -> NDArray[np.int64]:
