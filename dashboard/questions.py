@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # The page must never run dry while a round is under way.
 MIN_QUEUE = 20
+FEW = 5  # left: the browser has more in store than it shows
 
 
 class Questions:
@@ -76,6 +77,12 @@ class Questions:
     def draw(self) -> None:
         """Ask uniformly drawn items, so that the first one is there at once."""
         self.replace(self._random())
+
+    def fill_up(self) -> None:
+        """Ask uniformly drawn items after the last ones, where a round takes longer than its predecessor's lasts."""
+        if len(self._session.queue) < FEW:
+            drawn = self._random()
+            self.change(lambda queue: [*queue, *(q for q in drawn if all(q.row != known.row for known in queue))])
 
     def of_round(self, result: Round, number: int) -> tuple[Queued, ...]:
         """All questions of a round, those included that the audit has sealed."""

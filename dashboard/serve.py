@@ -26,7 +26,7 @@ from .app import VIEWS, App
 from .arrangement import Arrangement
 from .items import ItemCards
 from .session import LabellingSession
-from .unsent import send_what_is_left
+from .write_order import write_in_order
 from .views import export
 from .visitors import checked_name
 
@@ -107,7 +107,7 @@ def page_factory(session: LabellingSession, layout: Layout) -> Callable[[], pn.v
         pn.extension(notifications=True, reconnect=True)
     # Of views that are made later and ask for their state at once: nothing that whoever serves can do.
     warnings.filterwarnings("ignore", message="reference already known", category=BokehUserWarning)
-    send_what_is_left()
+    write_in_order()
     cards = ItemCards(session.workspace, session.card)
     arrangements: dict[str, Arrangement] = {}
 

@@ -341,6 +341,8 @@ class LabellingSession(param.Parameterized):
             self.loop.start()
         elif any(e.strategy == AUDIT or e.action in STEPS for e in events):
             self.loop.start_estimates()
+        if self.round_running and self.campaigner.record is None:
+            self.questions.fill_up()
         return commit
 
     # ---- settings, classes, guidelines -----------------------------------------------------------

@@ -311,3 +311,19 @@ def test_shares_that_are_not_allowed_change_nothing(session):
     with pytest.raises(InputError, match="no arm 'nope'"):
         session.update_settings(shares=(("nope", 1.0),))
     assert session.settings.shares == ()
+
+
+def test_a_round_that_takes_long_never_leaves_the_page_without_a_question(session):
+    session.worker.submit = lambda *arguments, **more: Future()  # a round that never ends
+    session.start_round()
+    wait(session, lambda: session.round_running, "the round")
+    n_asked = len(session.queue)
+    for _ in range(n_asked + 30):
+        [asked] = label_queue(session, 1)
+        assert asked.row not in [queued.row for queued in session.queue]
+    assert session.queue
+    assert {queued.strategy for queued in session.queue} == {"random"}
+    assert all(0 < queued.probability <= 1 for queued in session.queue)
+    rows = [queued.row for queued in session.queue]
+    assert len(rows) == len(set(rows))
+    assert len(session.state.items) == n_asked + 30
