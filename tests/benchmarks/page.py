@@ -230,7 +230,7 @@ def growth(weights: list[dict[str, float]]) -> Iterator[Figure]:
 # ---- the map ----------------------------------------------------------------------------------------
 
 
-def map_figures(page: Any, n_rows: int, n_zooms: int, deadline: Deadline) -> Iterator[Figure]:
+def map_figures(page: Any, n_rows: int, n_zooms: int, n_lassos: int, deadline: Deadline) -> Iterator[Figure]:
     """Zooms to the repainted image, as the browser sees them, and a drawn selection to its count."""
     large = n_rows > pool_work.LARGE
     actions.wait_for_map(page)
@@ -238,16 +238,23 @@ def map_figures(page: Any, n_rows: int, n_zooms: int, deadline: Deadline) -> Ite
     while len(zooms) < n_zooms and not deadline.is_over:
         zooms.append(page.evaluate(ZOOM, [actions.MAP_IS_DRAWN, 0.8, PATIENCE]))
     yield from quantiles("zoom → map painted", zooms, (700 if large else 150, None))
+    lassos = [_lasso(page, 0.2 + 0.02 * i) for i in range(n_lassos) if not deadline.is_over]
+    yield from quantiles("lasso → count on the page", lassos, (1000 if large else 200, None))
+
+
+def _lasso(page: Any, left: float) -> float:
+    """Milliseconds from the end of a drawn gesture to the count; `left` is where it begins, as a share."""
     page.evaluate(SELECTED, PATIENCE)
     frame = page.locator(".bk-Canvas").first.bounding_box()
-    corners = ((0.3, 0.3), (0.6, 0.3), (0.6, 0.7), (0.3, 0.7), (0.3, 0.3))
+    corners = ((left, 0.3), (left + 0.3, 0.3), (left + 0.3, 0.7), (left, 0.7), (left, 0.3))
     for number, (across, down) in enumerate(corners):
         page.mouse.move(frame["x"] + across * frame["width"], frame["y"] + down * frame["height"], steps=4)
         if number == 0:
             page.mouse.down()
     page.mouse.up()
-    lasso = page.evaluate("() => window.selected")
-    yield Figure("lasso → count on the page", lasso, "ms", 1000 if large else 200)
+    taken: float = page.evaluate("() => window.selected")
+    actions.wait_for_map(page)
+    return taken
 
 
 # ---- the run ----------------------------------------------------------------------------------------
@@ -295,7 +302,7 @@ def run(options: argparse.Namespace, folder: Path, playwright: Any, report: Repo
         page.goto(served.url)
         page.wait_for_function(FIND)
         report.run("label", partial(label, served, page, truth, options.labels, options.pause))
-        report.run("map", partial(map_figures, page, workspace.table.n_rows, options.zooms))
+        report.run("map", partial(map_figures, page, workspace.table.n_rows, options.zooms, options.lassos))
         report.run("bulk", partial(pool_work.bulk, served.session))
     finally:
         browser.close()
@@ -334,6 +341,7 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=1_000)
     parser.add_argument("--pause", type=float, default=0.2, help="seconds between two keys")
     parser.add_argument("--zooms", type=int, default=12)
+    parser.add_argument("--lassos", type=int, default=10)
     parser.add_argument("--views", type=int, default=20, help="images, and searches, of each kind")
     parser.add_argument("--redraw", type=_numbers, default=[1_000_000, 10_000_000], help="points of the images")
     parser.add_argument("--similar", type=lambda text: int(float(text)), default=1_000_000, help="rows searched")
