@@ -9,6 +9,7 @@ from concurrent.futures import Future
 import numpy as np
 import pandas as pd
 import pytest
+from rareloop.dashboard.desk import Desk
 from rareloop.dashboard.items import ItemCards
 from rareloop.dashboard.listing import exported
 from rareloop.dashboard.page import Page
@@ -17,7 +18,7 @@ from rareloop.dashboard.search import find
 from rareloop.dashboard.session import LabellingSession
 from rareloop.dashboard.views.table import TableView
 from rareloop.dashboard.views.work import WorkNotes
-from rareloop.dashboard.worker import RoundTask, _Desk
+from rareloop.dashboard.worker import RoundTask
 from rareloop.data.workspace import Workspace, workspace_folder
 from rareloop.strategies.labels import Labels
 from rareloop.strategies.rounds import RoundSettings
@@ -29,7 +30,7 @@ class HereWorker:
     """Does what the worker process does in this one, a task at a time, and only when it is let."""
 
     def __init__(self, folder):
-        self.desk, self.may_work = _Desk(folder), threading.Event()
+        self.desk, self.may_work = Desk(folder), threading.Event()
         self.may_work.set()
 
     def submit(self, task, *arguments, progress=None):

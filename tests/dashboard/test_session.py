@@ -9,9 +9,9 @@ from concurrent.futures import Future
 import numpy as np
 import pandas as pd
 import pytest
+from rareloop.dashboard.desk import Desk
 from rareloop.dashboard.reasons import in_words, plain_name
 from rareloop.dashboard.session import LabellingSession
-from rareloop.dashboard.worker import _Desk
 from rareloop.data.errors import InputError
 from rareloop.data.workspace import Workspace, workspace_folder
 from rareloop.strategies import STRATEGIES, RoundSettings
@@ -26,7 +26,7 @@ class Here:
     """The worker's tasks, done at once in the thread that asks."""
 
     def __init__(self, folder):
-        self.desk = _Desk(folder)
+        self.desk = Desk(folder)
 
     def start(self):
         pass
