@@ -31,8 +31,7 @@ SETTING = "maps"
 class MapView(pn.viewable.Viewer):
     """Linked maps: tap opens the nearest item; lasso, box and polygon select on the full data.
 
-    The figures of all maps are made with the page and those that are not shown are hidden: plots that are put
-    into a page being shown may not build.
+    A map is made when it is first asked for; one that is closed is hidden until another is wanted.
     """
 
     title = "Map"
@@ -52,6 +51,9 @@ class MapView(pn.viewable.Viewer):
         self.bar = MapBar(self._receive, sizing_mode="stretch_width", margin=0)
         self.note = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10), styles=SMALL)
         self.panels = self._make_panels(stored["panels"])
+        self.maps = pn.Row(
+            *(panel.box for panel in self.panels), sizing_mode="stretch_both", margin=0, styles={"min-height": "0"}
+        )
         self._follow()
         for panel in self.panels:
             panel.recolour()
@@ -59,10 +61,7 @@ class MapView(pn.viewable.Viewer):
         page.when_shown(self._load)
 
     def __panel__(self) -> pn.viewable.Viewable:
-        maps = pmui.Row(
-            *(panel.box for panel in self.panels), sizing_mode="stretch_both", margin=0, styles={"min-height": "0"}
-        )
-        return pmui.Column(self.bar, maps, self.note, sizing_mode="stretch_both", margin=0)
+        return pmui.Column(self.bar, self.maps, self.note, sizing_mode="stretch_both", margin=0)
 
     @property
     def shown(self) -> list[MapPanel]:
@@ -78,15 +77,14 @@ class MapView(pn.viewable.Viewer):
         usual = {"x": self.axes.usual[0], "y": self.axes.usual[1], "colour": DENSITY}
         colours = {value for value, _, _ in choices(self.session)}
         panels = []
-        for number in range(MOST_MAPS):
+        for number, kept in enumerate(stored or [{}], start=1):
             choice = dict(usual)
-            if number < len(stored):
-                names = (stored[number].get("x"), stored[number].get("y"))
-                if all(name in self.axes.names and self.axes.is_ready((name,)) for name in names):
-                    choice.update(x=str(names[0]), y=str(names[1]))
-                if stored[number].get("colour") in colours:
-                    choice["colour"] = str(stored[number]["colour"])
-            panels.append(MapPanel(self, number + 1, choice, is_shown=number < max(len(stored), 1)))
+            names = (kept.get("x"), kept.get("y"))
+            if all(name in self.axes.names and self.axes.is_ready((name,)) for name in names):
+                choice.update(x=str(names[0]), y=str(names[1]))
+            if kept.get("colour") in colours:
+                choice["colour"] = str(kept["colour"])
+            panels.append(MapPanel(self, number, choice))
         return panels
 
     def _follow(self) -> None:
@@ -245,12 +243,19 @@ class MapView(pn.viewable.Viewer):
     # ---- several maps ----------------------------------------------------------------------------
 
     def _add_map(self) -> None:
-        hidden = next((panel for panel in self.panels if not panel.is_shown), None)
-        if hidden is None:
+        if self.n_shown == MOST_MAPS:
             return
-        hidden.choice.update(self.shown[-1].choice)
-        hidden.set_shown(True)
-        hidden.show_layers()
+        choice = self.shown[-1].choice
+        panel = next((panel for panel in self.panels if not panel.is_shown), None)
+        if panel is None:
+            panel = MapPanel(self, len(self.panels) + 1, choice)
+            panel.recolour()
+            panel.scatter.set_tool(self.tool)
+            self.panels.append(panel)
+            self.maps.append(panel.box)
+        panel.choice.update(choice)
+        panel.set_shown(True)
+        panel.show_layers()
         self._show_controls()
         self.remember()
 

@@ -54,7 +54,7 @@ class MapPanel:
         ``x``, ``y`` and ``colour``.
     """
 
-    def __init__(self, board: MapView, number: int, choice: Mapping[str, str], *, is_shown: bool) -> None:
+    def __init__(self, board: MapView, number: int, choice: Mapping[str, str]) -> None:
         self.board = board
         self.page: Page = board.page
         self.session: LabellingSession = board.session
@@ -76,9 +76,7 @@ class MapPanel:
             sizing_mode="stretch_both",
             margin=0,
             styles={"min-width": "0", "min-height": "0"},
-            visible=is_shown,
         )
-        self.scatter.is_shown = is_shown
 
     @property
     def is_shown(self) -> bool:
