@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import threading
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -179,6 +181,8 @@ class App:
         """The browser has the page: catch up with a phase that changed on the way, which it would not notice."""
         self._is_loaded = True
         self.shell.dark_theme = self._wants_dark
+        # Views count with it as soon as they are opened.
+        threading.Thread(target=importlib.import_module, args=("scipy.stats",), daemon=True).start()
         if self._shown != "labelling":
             THREADS.submit(warm_up)  # while the user reads; a map that is there already compiles by itself
         self._phase_changed()

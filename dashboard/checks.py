@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.special import logit
 
 from ..data.audits import AuditRecord
 from ..data.errors import InputError
 from ..data.settings_file import SETTINGS_FILE
 from ..data.tables import Progress
 from ..data.workspace import Workspace
+from ..later import Later
 from ..strategies import audit_fitness, fitness, shift
 from ..strategies.audit_fitness import Audited
 from ..strategies.classifiers import classifier_spec
@@ -32,6 +32,8 @@ from ..strategies.settings import RoundSettings
 from .audits import AuditFiles, task_of
 from .reasons import array_columns
 from .training import labels_of
+
+special = Later("scipy.special")
 
 log = logging.getLogger(__name__)
 
@@ -276,4 +278,4 @@ class _Checks:
         is_wanted = np.isin(model.classes_, wanted)
         if not is_wanted.any():
             is_wanted = model.classes_ != np.bincount(self.classes).argmax()
-        return np.asarray(logit(probabilities[:, is_wanted].max(axis=1)))
+        return np.asarray(special.logit(probabilities[:, is_wanted].max(axis=1)))

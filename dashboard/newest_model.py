@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import sklearn
 
 from ..data.audits import AuditRecord
 from ..data.errors import InputError
@@ -19,6 +18,7 @@ from ..data.recipes import FeatureRecipe
 from ..data.roundlog import RoundRecord
 from ..data.tables import Progress
 from ..data.workspace import Workspace
+from ..later import Later
 from ..strategies.fitted import Fitted
 from ..strategies.labels import Labels
 from ..strategies.pool import Pool
@@ -26,6 +26,8 @@ from ..strategies.rounds import RoundSettings, fit_model
 from ..version import __version__
 from .audits import AuditFiles, AuditTask, current_audit, task_of
 from .training import labels_of, round_settings
+
+sklearn = Later("sklearn")
 
 NOT_READY = "a model needs features, which are not built yet: open the workspace once with `rareloop serve`"
 

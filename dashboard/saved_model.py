@@ -6,19 +6,25 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from ..data.errors import InputError
 from ..data.model_archive import CARD, MANIFEST, MOST_BYTES, MOST_TEXT, SCHEMA, SKOPS_FILE, look_into, member
 from ..data.recipes import FeatureRecipe, plain_columns
+from ..later import Later
 from ..strategies.fitted import Fitted
 from ..strategies.priors import Correction
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = Later("pandas")
+
+ensemble = Later("sklearn.ensemble")
 
 FORMAT = 1
 BLOCK_VALUES = 2**22
@@ -299,12 +305,12 @@ def _fits(fitted: Fitted, recipe: FeatureRecipe) -> bool:
 def _are_sound(estimator: Any) -> bool:
     """Whether the trees of a forest or of boosting lead from each node to later nodes and known features alone."""
     n = getattr(estimator, "n_features_in_", 0)
-    if isinstance(estimator, RandomForestClassifier):
+    if isinstance(estimator, ensemble.RandomForestClassifier):
         trees = [one.tree_ for one in estimator.estimators_]
         return all(
             _is_sound(t.children_left, t.children_right, t.feature, t.children_left == -1, n) for t in trees
         )
-    if isinstance(estimator, HistGradientBoostingClassifier):
+    if isinstance(estimator, ensemble.HistGradientBoostingClassifier):
         return all(_leads_on(one.nodes, n) for stage in estimator._predictors for one in stage)
     return True
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data.errors import InputError
 from ..data.workspace import Workspace
+from ..later import import_all
 
 if TYPE_CHECKING:  # the page's process has no need of models
     from ..strategies.rounds import Labels, Round, RoundSettings
@@ -75,6 +76,8 @@ def _work(connection: Connection, folder: Path) -> None:
     desk = Desk(folder)
     asked: queue.SimpleQueue[tuple[int, str, tuple[Any, ...]] | None] = queue.SimpleQueue()
     threading.Thread(target=_take_in, args=(connection, asked), daemon=True).start()
+    if asked.empty():
+        import_all()  # the first round need not wait for it
     while (given := asked.get()) is not None:
         number, task, arguments = given
         if task != "prepare" and not is_nice:  # all wait for the preparation, nobody for what follows it

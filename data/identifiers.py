@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ..later import Later
 from .tables import Table
+
+pd = Later("pandas")
 
 HASH_BLOCK = 500_000
 FEW = 256  # rows of which the identifiers are remembered

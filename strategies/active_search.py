@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from sklearn.neighbors import NearestNeighbors
 
+from ..later import Later
 from .base import Brief, Queries, QueryStrategy, generator, labelled_items, rarest_class
 from .landscape import Landscape
 from .retrieval import Metric, nearest, unit
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+sparse = Later("scipy.sparse")
+neighbors = Later("sklearn.neighbors")
 
 GRAPH_SIZE = 10_000
 MAX_EVALUATED = 400
@@ -150,7 +155,7 @@ class ActiveSearch(QueryStrategy):
         if k < 1:
             neighbours = np.empty((len(points), 0), np.int64)
         else:
-            index = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points)
+            index = neighbors.NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points)
             neighbours = index.kneighbors(return_distance=False)
         mine = neighbours[:n_items]
         labelled = np.r_[np.zeros(n_items), np.ones(len(members))]
@@ -158,7 +163,7 @@ class ActiveSearch(QueryStrategy):
         row = np.repeat(np.arange(n_items), k)
         inside = mine.ravel() < n_items
         shape, ones = (n_items, n_items), np.ones(int(inside.sum()))
-        reverse = csr_array((ones, (mine.ravel()[inside], row[inside])), shape=shape)
+        reverse = sparse.csr_array((ones, (mine.ravel()[inside], row[inside])), shape=shape)
         return _State(
             reverse, self.gamma + found[mine].sum(axis=1), 1.0 + labelled[mine].sum(axis=1), np.ones(n_items, bool)
         )

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import kmeans_plusplus
 
+from ..later import Later
 from .base import Brief, QueryStrategy
 from .retrieval import Index, Metric
 from .subpools import Subpool, Subpooled
 from .uncertainty import Margin
+
+cluster = Later("sklearn.cluster")
 
 
 class Anchors(Subpooled):
@@ -81,6 +83,6 @@ class Anchors(Subpooled):
             members = np.flatnonzero(y == label)
             if len(members) > self.n_anchors:
                 seed = int(rng.integers(2**31))
-                members = members[kmeans_plusplus(X[members], self.n_anchors, random_state=seed)[1]]
+                members = members[cluster.kmeans_plusplus(X[members], self.n_anchors, random_state=seed)[1]]
             chosen.append(members)
         return np.concatenate(chosen)

@@ -9,11 +9,13 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
-from scipy.special import expit, logit, softmax
 
+from ..later import Later
 from .base import class_labels
 from .priors import CorrectedLearner, Correction, shift, soften
+
+optimize = Later("scipy.optimize")
+special = Later("scipy.special")
 
 MIN_MEMBERS = 10  # audited members of a class from which on its threshold, and the calibration, are fitted
 RIDGE = 2.0  # times the mean weight, on the squared distance of the slope from one
@@ -215,7 +217,7 @@ def _best_cut(
 
 def _midway(one: float, other: float) -> float:
     """A probability midway in log-odds, at most the larger one."""
-    middle = expit(logit(np.clip([one, other], 1e-9, 1 - 1e-9)).mean())
+    middle = special.expit(special.logit(np.clip([one, other], 1e-9, 1 - 1e-9)).mean())
     return float(min(middle, max(one, other)))
 
 
@@ -348,7 +350,7 @@ def _scaled(
     ridge[0] = 2 * RIDGE
 
     def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        p = softmax(design @ theta, axis=1)
+        p = special.softmax(design @ theta, axis=1)
         value = -(w * np.log(np.maximum(p[rows, y], 1e-300))).sum() + RIDGE * (theta[0] - 1) ** 2
         p[rows, y] -= 1.0
         gradient = np.einsum("n,nk,nkd->d", w, p, design, optimize=True)
@@ -356,14 +358,14 @@ def _scaled(
         return float(value), gradient
 
     def curvature(theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        p = softmax(design @ theta, axis=1)
+        p = special.softmax(design @ theta, axis=1)
         mean = np.einsum("nk,nkd->nd", p, design)
         second = np.einsum("n,nk,nkd,nke->de", w, p, design, design, optimize=True)
         return second - np.einsum("n,nd,ne->de", w, mean, mean) + np.diag(ridge + 1e-9)
 
     start = np.zeros(1 + len(free))
     start[0] = 1.0
-    found = minimize(loss, start, jac=True, hess=curvature, method="trust-exact", options={"gtol": 1e-8})
+    found = optimize.minimize(loss, start, jac=True, hess=curvature, method="trust-exact", options={"gtol": 1e-8})
     return [float(value) for value in found.x]
 
 

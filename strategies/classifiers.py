@@ -5,14 +5,20 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.base import clone
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from ..later import Later
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    from .shrinkage import ShrinkageLDA
+
+sklearn_base = Later("sklearn.base")
+ensemble = Later("sklearn.ensemble")
+linear_model = Later("sklearn.linear_model")
+shrinkage = Later(f"{__package__}.shrinkage")
 
 
 @dataclass(frozen=True)
@@ -26,41 +32,28 @@ class ClassifierSpec:
     fast: bool
 
 
-class ShrinkageLDA(LinearDiscriminantAnalysis):
-    """Linear discriminants with Ledoit and Wolf's shrinkage, which also fit one label a class.
-
-    With no class of two labels there is no scatter to learn: the classes then have unit covariance, that
-    of standardised features, so that the nearest class is the most likely one.
-    """
-
-    def fit(self, X: NDArray[np.floating], y: NDArray[Any]) -> ShrinkageLDA:
-        """Fit to ``(n_labels, n_features)`` and classes ``(n_labels,)``."""
-        values, classes = np.asarray(X, np.float64), np.asarray(y)
-        if len(classes) <= len(np.unique(classes)):
-            n_features = values.shape[1]
-            # Each item, moved by ± sqrt(n_features) along each axis, has exactly unit covariance.
-            steps = np.sqrt(n_features) * np.concatenate([np.eye(n_features), -np.eye(n_features)])
-            values = (values[:, None, :] + steps[None]).reshape(-1, n_features)
-            classes = np.repeat(classes, len(steps))
-        return super().fit(values, classes)
+def __getattr__(name: str) -> Any:
+    if name == "ShrinkageLDA":  # files of models know it under the name of this module
+        return shrinkage.ShrinkageLDA
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _logistic(seed: int) -> LogisticRegression:
     # Not class-balanced: balanced fits find far fewer rare items when their boundary is queried.
-    return LogisticRegression(max_iter=1000, random_state=seed)
+    return linear_model.LogisticRegression(max_iter=1000, random_state=seed)
 
 
 def _forest(seed: int) -> RandomForestClassifier:
-    return RandomForestClassifier(n_estimators=100, min_samples_leaf=1, n_jobs=1, random_state=seed)
+    return ensemble.RandomForestClassifier(n_estimators=100, min_samples_leaf=1, n_jobs=1, random_state=seed)
 
 
 def _boosting(seed: int) -> HistGradientBoostingClassifier:
     # Few labels: no validation split, and leaves that a handful of rare items can fill.
-    return HistGradientBoostingClassifier(early_stopping=False, min_samples_leaf=3, random_state=seed)
+    return ensemble.HistGradientBoostingClassifier(early_stopping=False, min_samples_leaf=3, random_state=seed)
 
 
 def _lda(seed: int) -> ShrinkageLDA:
-    return ShrinkageLDA(solver="lsqr", shrinkage="auto")
+    return shrinkage.ShrinkageLDA(solver="lsqr", shrinkage="auto")
 
 
 CLASSIFIERS: dict[str, ClassifierSpec] = {
@@ -94,7 +87,7 @@ def classifier_spec(name: str) -> ClassifierSpec:
     estimator = load_classifier(name)
 
     def make(seed: int) -> Any:
-        fresh = clone(estimator)
+        fresh = sklearn_base.clone(estimator)
         if "random_state" in fresh.get_params():
             fresh.set_params(random_state=seed)
         return fresh

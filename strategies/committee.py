@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-from modAL.models import ActiveLearner
-from modAL.models.base import BaseLearner
 from numpy.typing import NDArray
-from scipy.special import entr
-from sklearn.base import clone
 
+from ..later import Later
 from .base import Queries, QueryStrategy, class_labels, generator, labelled_items, take_best
 from .priors import CorrectedLearner
 from .rows import RememberingLearner, blocks, view
+
+if TYPE_CHECKING:
+    from modAL.models import ActiveLearner
+
+models = Later("modAL.models")
+bases = Later("modAL.models.base")
+special = Later("scipy.special")
+sklearn_base = Later("sklearn.base")
 
 SCORED_SAMPLE = 50_000
 
@@ -88,8 +93,8 @@ class BootstrapCommittee(QueryStrategy):
                 if self.disagreement == "vote_entropy":
                     p = np.eye(len(classes))[p.argmax(axis=1)]
                 total += p
-                within += entr(p).sum(axis=1)  # zero for votes
-            scores[piece] = entr(total / len(members)).sum(axis=1) - within / len(members)
+                within += special.entr(p).sum(axis=1)  # zero for votes
+            scores[piece] = special.entr(total / len(members)).sum(axis=1) - within / len(members)
         return np.maximum(scores, 0.0)
 
     def _members(self, learner: Any, rng: np.random.Generator) -> list[Any]:
@@ -106,16 +111,16 @@ class BootstrapCommittee(QueryStrategy):
         ]
 
     def _fitted(self, learner: Any, rng: np.random.Generator) -> list[ActiveLearner]:
-        estimator = learner.estimator if isinstance(learner, BaseLearner) else learner
+        estimator = learner.estimator if isinstance(learner, bases.BaseLearner) else learner
         X, y = labelled_items(learner)
         members = []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # few labels always give some
             for _ in range(self.n_members):
-                rows, fresh = stratified_bootstrap(y, rng), clone(estimator)
+                rows, fresh = stratified_bootstrap(y, rng), sklearn_base.clone(estimator)
                 seeds = [k for k in fresh.get_params() if k == "random_state" or k.endswith("__random_state")]
                 fresh.set_params(**{key: int(rng.integers(2**31)) for key in seeds})
-                members.append(ActiveLearner(fresh, X_training=X[rows], y_training=y[rows]))
+                members.append(models.ActiveLearner(fresh, X_training=X[rows], y_training=y[rows]))
         return members
 
 

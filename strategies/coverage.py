@@ -5,10 +5,12 @@ from __future__ import annotations
 import heapq
 
 import numpy as np
-from scipy.stats import rankdata
 
+from ..later import Later
 from .base import Queries
 from .exploration import Explorer, Scene
+
+stats = Later("scipy.stats")
 
 
 class Coverage(Explorer):
@@ -22,7 +24,7 @@ class Coverage(Explorer):
         """One random item of each cell in turn; the score is minus the labels that the cell has then."""
         landscape = scene.landscape
         labelled = np.bincount(landscape.cell_of(scene.labelled), minlength=landscape.cells.n_clusters)
-        order = rankdata(-landscape.cell_isolation, method="ordinal")
+        order = stats.rankdata(-landscape.cell_isolation, method="ordinal")
         turns = [(int(labelled[c]), int(order[c]), c) for c in range(len(order))]
         heapq.heapify(turns)
         members: dict[int, list[int]] = {}

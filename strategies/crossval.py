@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_fscore_support
-from sklearn.model_selection import StratifiedKFold
+
+from ..later import Later
+
+metrics = Later("sklearn.metrics")
+model_selection = Later("sklearn.model_selection")
 
 MOST_FOLDS = 5
 
@@ -48,11 +51,11 @@ def cross_validate(
     always = np.setdiff1d(np.arange(len(y)), tested)
     predicted = np.full(len(y), -1)
     n_folds = int(min(MOST_FOLDS, counts[usable].min()))
-    folds = StratifiedKFold(n_folds, shuffle=True, random_state=int(rng.integers(2**31)))
+    folds = model_selection.StratifiedKFold(n_folds, shuffle=True, random_state=int(rng.integers(2**31)))
     for train, test in folds.split(tested, y[tested]):
         fitted = fit_quietly(make(), X[np.r_[tested[train], always]], y[np.r_[tested[train], always]])
         predicted[tested[test]] = fitted.predict(X[tested[test]])
-    precision, recall, f1, _ = precision_recall_fscore_support(
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
         y[tested], predicted[tested], labels=np.arange(n_classes), zero_division=0
     )
     return [

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta, norm
+
+from ..later import Later
+
+stats = Later("scipy.stats")
 
 MOST_POINTS = 60
 MOST_GROUPS = 64  # members of the audit are put together to this many steps for the draws of a ranking
@@ -37,8 +40,8 @@ def effective_limits(
     p, n = np.broadcast_arrays(np.nan_to_num(np.asarray(share, np.float64)), np.asarray(n_effective, np.float64))
     found, tail = p * n, (1 - confidence) / 2
     some, not_all = found > 1e-12, n - found > 1e-12
-    low = np.where(some, beta.ppf(tail, np.where(some, found, 1.0), n - found + 1), 0.0)
-    high = np.where(not_all, beta.ppf(1 - tail, found + 1, np.where(not_all, n - found, 1.0)), 1.0)
+    low = np.where(some, stats.beta.ppf(tail, np.where(some, found, 1.0), n - found + 1), 0.0)
+    high = np.where(not_all, stats.beta.ppf(1 - tail, found + 1, np.where(not_all, n - found, 1.0)), 1.0)
     return low, high
 
 
@@ -292,7 +295,7 @@ def cost_per_find(found: ArrayLike, window: int = 50) -> dict[str, list[Any]]:
     ends = np.minimum(starts + window, len(hits))
     k = np.array([int(hits[a:b].sum()) for a, b in zip(starts, ends, strict=True)], np.int64)
     n = ends - starts
-    z2 = norm.ppf(0.975) ** 2
+    z2 = stats.norm.ppf(0.975) ** 2
     share = k / np.maximum(n, 1)
     middle = (k + z2 / 2) / (n + z2)
     spread = np.sqrt(z2) * np.sqrt(n * share * (1 - share) + z2 / 4) / (n + z2)

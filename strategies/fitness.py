@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom, spearmanr
 
+from ..later import Later
 from .priors import Correction
 from .shift import DomainTest, FrechetComparison, Stability, aurocs
+
+stats = Later("scipy.stats")
 
 LEAST_LABELS = 10
 LEAST_ROWS = 20
@@ -227,7 +229,7 @@ def follows_order(values: NDArray[np.float64]) -> float:
     known = np.isfinite(values)
     if known.sum() < LEAST_ROWS or np.ptp(values[known]) == 0:
         return 0.0
-    return abs(float(spearmanr(np.flatnonzero(known), values[known]).statistic))
+    return abs(float(stats.spearmanr(np.flatnonzero(known), values[known]).statistic))
 
 
 def identifiers(which: Sequence[str]) -> Finding:
@@ -277,7 +279,7 @@ def coverage(
     counts, n = np.bincount(label_cells, minlength=n_cells), len(label_cells)
     is_covered = counts >= least
     covered = float(shares[is_covered].sum())
-    expected = float((shares * binom.sf(least - 1, n, shares)).sum())
+    expected = float((shares * stats.binom.sf(least - 1, n, shares)).sum())
     filled = shares > 0
     details = {
         "cells": int(filled.sum()), "covered_cells": int((filled & is_covered).sum()), "least": least,

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta, hypergeom, norm
+
+from ..later import Later
+
+stats = Later("scipy.stats")
 
 N_DRAWS = 4_000
 FINITE = 0.05  # the share of a population from which on it matters that it is finite
@@ -119,8 +122,8 @@ def proportion(found: int, drawn: int, size: int | None = None, confidence: floa
     if size is not None and drawn / size > FINITE:
         least, most = _hypergeometric_limits(found, drawn, size, tail)
         return Interval(found / drawn, least / size, most / size)
-    low = float(beta.ppf(tail, found, drawn - found + 1)) if found else 0.0
-    high = float(beta.ppf(1 - tail, found + 1, drawn - found)) if found < drawn else 1.0
+    low = float(stats.beta.ppf(tail, found, drawn - found + 1)) if found else 0.0
+    high = float(stats.beta.ppf(1 - tail, found + 1, drawn - found)) if found < drawn else 1.0
     return Interval(found / drawn, low, high)
 
 
@@ -128,8 +131,8 @@ def _hypergeometric_limits(found: int, drawn: int, size: int, tail: float) -> tu
     """The least and the most members of the population that the sample does not speak against."""
     members = np.arange(found, size - (drawn - found) + 1)
     # Both tails are monotone in the number of members, so that the limits are found by bisection.
-    least = _first(members, lambda m: hypergeom.sf(found - 1, size, m, drawn) > tail)
-    beyond = _first(members, lambda m: not hypergeom.cdf(found, size, m, drawn) > tail)
+    least = _first(members, lambda m: stats.hypergeom.sf(found - 1, size, m, drawn) > tail)
+    beyond = _first(members, lambda m: not stats.hypergeom.cdf(found, size, m, drawn) > tail)
     return int(members[least]), int(members[beyond - 1])
 
 
@@ -149,7 +152,7 @@ def wilson(found: float, drawn: float, confidence: float = 0.95) -> Interval:
     """A proportion with Wilson's (1927) score limits, for display; counts may be effective ones."""
     if not drawn > 0:
         return Interval(math.nan, 0.0, 1.0)
-    z, share = float(norm.ppf((1 + confidence) / 2)), found / drawn
+    z, share = float(stats.norm.ppf((1 + confidence) / 2)), found / drawn
     centre = (share + z**2 / (2 * drawn)) / (1 + z**2 / drawn)
     half = z * math.sqrt(share * (1 - share) / drawn + z**2 / (4 * drawn**2)) / (1 + z**2 / drawn)
     low, high = max(centre - half, 0.0), min(centre + half, 1.0)

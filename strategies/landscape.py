@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from functools import cached_property
 from hashlib import blake2b
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_matrix
-from scipy.stats import rankdata
-from sklearn.cluster import MiniBatchKMeans
-from sklearn.decomposition import PCA
-from sklearn.ensemble import IsolationForest
-from sklearn.neighbors import NearestNeighbors
 
+from ..later import Later
 from .retrieval import Metric, distances_to, unit
 from .rows import Rows, blocks
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+    from sklearn.cluster import MiniBatchKMeans
+    from sklearn.decomposition import PCA
+
+sparse = Later("scipy.sparse")
+stats = Later("scipy.stats")
+cluster = Later("sklearn.cluster")
+decomposition = Later("sklearn.decomposition")
+ensemble = Later("sklearn.ensemble")
+neighbors = Later("sklearn.neighbors")
 
 CELL_SAMPLE = 100_000
 SKETCH_SAMPLE = 20_000
@@ -93,7 +100,7 @@ class Landscape:
         values = self.values(self.sketch_rows)
         if values.shape[1] <= PROJECTED_ABOVE or len(values) <= MAX_AXES:
             return None
-        return PCA(MAX_AXES, svd_solver="randomized", random_state=0).fit(values)
+        return decomposition.PCA(MAX_AXES, svd_solver="randomized", random_state=0).fit(values)
 
     def project(self, vectors: ArrayLike) -> NDArray[np.float32]:
         """Vectors of the pool's features in the axes, float32 ``(n_vectors, n_axes)``."""
@@ -170,7 +177,7 @@ class Landscape:
     def isolation(self) -> NDArray[np.float64]:
         """How isolated each item of the sketch is, by a forest (Liu et al., 2008): higher is more alone."""
         values = self.values(self.sketch_rows)
-        return -IsolationForest(random_state=0).fit(values).score_samples(values)
+        return -ensemble.IsolationForest(random_state=0).fit(values).score_samples(values)
 
     @cached_property
     def _neighbours(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -178,7 +185,7 @@ class Landscape:
         n_neighbours = min(REGION, len(self.sketch) - 1)
         if n_neighbours < 1:
             return np.zeros((len(self.sketch), 1)), np.zeros((len(self.sketch), 1), np.int64)
-        return NearestNeighbors(n_neighbors=n_neighbours).fit(self.sketch).kneighbors()
+        return neighbors.NearestNeighbors(n_neighbors=n_neighbours).fit(self.sketch).kneighbors()
 
     @cached_property
     def sparsity(self) -> NDArray[np.float64]:
@@ -206,18 +213,19 @@ class Landscape:
     def balls(self) -> csr_matrix:
         """Which items of the sketch lie within `ball_radius` of each, itself included; at most 200 each."""
         n_neighbours = min(MOST_IN_BALL, len(self.sketch))
-        distances, near = NearestNeighbors(n_neighbors=n_neighbours).fit(self.sketch).kneighbors(self.sketch)
+        index = neighbors.NearestNeighbors(n_neighbors=n_neighbours).fit(self.sketch)
+        distances, near = index.kneighbors(self.sketch)
         inside = distances <= max(self.ball_radius, 1e-12)
         rows = np.repeat(np.arange(len(near)), n_neighbours)[inside.ravel()]
         shape = (len(near), len(near))
-        ones = csr_matrix((np.ones(len(rows)), (rows, near.ravel()[inside.ravel()])), shape=shape)
+        ones = sparse.csr_matrix((np.ones(len(rows)), (rows, near.ravel()[inside.ravel()])), shape=shape)
         # Of the many items of a full ball only the nearest are listed: make the relation mutual again.
         return ones.maximum(ones.T).tocsr()
 
     @cached_property
     def apartness(self) -> NDArray[np.float64]:
         """The sum of the ranks in isolation and in sparsity of each item of the sketch, 0 to 2."""
-        ranks = [rankdata(values) for values in (self.isolation, self.sparsity)]
+        ranks = [stats.rankdata(values) for values in (self.isolation, self.sparsity)]
         return np.sum(ranks, axis=0) / len(self.sketch)
 
     def neighbourhood(self, vector: NDArray[np.float32]) -> Neighbourhood:
@@ -243,7 +251,7 @@ class Landscape:
     def cells(self) -> MiniBatchKMeans:
         """300 k-means cells of the sketch, fewer where they would hold less than ten items each."""
         n_cells = int(np.clip(len(self.sketch) // LEAST_CELL, 1, MOST_CELLS))
-        return MiniBatchKMeans(n_cells, n_init=1, batch_size=4096, random_state=0).fit(self.sketch)
+        return cluster.MiniBatchKMeans(n_cells, n_init=1, batch_size=4096, random_state=0).fit(self.sketch)
 
     def cell_of(self, vectors: NDArray[np.float32]) -> NDArray[np.int64]:
         """The cells in which some vectors lie."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
-from sklearn.neighbors import NearestNeighbors
 
+from ..later import Later
 from .duplicates import equal_rows
+
+sparse = Later("scipy.sparse")
+csgraph = Later("scipy.sparse.csgraph")
+neighbors = Later("sklearn.neighbors")
 
 NEAR = 1e-6  # of the median distance to the nearest neighbour
 SAMPLE = 2_000
@@ -36,8 +38,8 @@ def near_groups(X: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     first = np.unique(kind, return_index=True)[1]
     pairs = _near_pairs(np.asarray(X[first], np.float64), rng)
     n = len(first)
-    joined = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    component = connected_components(joined, directed=False)[1]
+    joined = sparse.coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    component = csgraph.connected_components(joined, directed=False)[1]
     place = np.empty(len(X), np.int64)
     place[first] = np.arange(n)
     group = component[np.searchsorted(np.unique(kind), kind)]
@@ -73,4 +75,4 @@ def _near_pairs(X: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.
 
 def _median_nearest(X: NDArray[np.float64], rng: np.random.Generator) -> float:
     sample = X if len(X) <= SAMPLE else X[rng.choice(len(X), SAMPLE, replace=False)]
-    return float(np.median(NearestNeighbors(n_neighbors=2).fit(sample).kneighbors(sample)[0][:, 1]))
+    return float(np.median(neighbors.NearestNeighbors(n_neighbors=2).fit(sample).kneighbors(sample)[0][:, 1]))

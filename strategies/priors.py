@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
-from scipy.special import expit, logit, softmax
-from scipy.stats import beta, gamma
 
+from ..later import Later
 from .audit import SealedAudit
 from .base import Queries, QueryStrategy, class_labels, generator
 from .labels import Labels
 from .rows import predict_proba
+
+optimize = Later("scipy.optimize")
+special = Later("scipy.special")
+stats = Later("scipy.stats")
 
 MIN_AUDITED = 50  # answers from which on the audit tells the prevalence
 MATCH_SAMPLE = 50_000
@@ -78,7 +80,7 @@ def prevalence_from_audit(audit: SealedAudit, labels: Labels, n_items: int) -> P
     point = (n_effective * shares + 0.5) / (n_effective + 0.5 * n_classes)
     if np.allclose(weights, weights[:1]):
         counts = shares * len(weights)
-        low, high = (beta.ppf(q, counts + 0.5, len(weights) - counts + 0.5) for q in (0.025, 0.975))
+        low, high = (stats.beta.ppf(q, counts + 0.5, len(weights) - counts + 0.5) for q in (0.025, 0.975))
         low, high = np.where(counts == 0, 0.0, low), np.where(counts == len(weights), 1.0, high)
     else:
         low, high = _gamma_limits(classes, weights, n_classes, max(rest, 1.0))
@@ -95,9 +97,9 @@ def _gamma_limits(
         w = weights[classes == c]
         y, v = w.sum(), (w**2).sum()
         if y > 0:
-            low[c] = gamma.ppf(0.025, y * y / v, scale=v / y) / rest
+            low[c] = stats.gamma.ppf(0.025, y * y / v, scale=v / y) / rest
         above, spread = y + largest, v + largest**2
-        high[c] = min(gamma.ppf(0.975, above**2 / spread, scale=spread / above) / rest, 1.0)
+        high[c] = min(stats.gamma.ppf(0.975, above**2 / spread, scale=spread / above) / rest, 1.0)
     return low, high
 
 
@@ -186,7 +188,8 @@ def ratio_offsets(prior: ArrayLike, prevalence: ArrayLike) -> NDArray[np.float64
 
 def shift(probabilities: NDArray[np.float64], offsets: ArrayLike, scale: ArrayLike = 1.0) -> NDArray[np.float64]:
     """Log-probabilities times a scale plus offsets, normalised again, ``(n_items, n_classes)``."""
-    return softmax(np.log(np.maximum(probabilities, 1e-300)) * np.asarray(scale) + np.asarray(offsets), axis=1)
+    moved = np.log(np.maximum(probabilities, 1e-300)) * np.asarray(scale) + np.asarray(offsets)
+    return special.softmax(moved, axis=1)
 
 
 def soften(probabilities: NDArray[np.floating], n_labels: int) -> NDArray[np.float64]:
@@ -213,17 +216,17 @@ def match_offsets(probabilities: ArrayLike, prevalence: ArrayLike) -> NDArray[np
     """
     p, target = np.asarray(probabilities, np.float64), np.asarray(prevalence, np.float64)
     if p.shape[1] == 2:
-        z = logit(np.clip(p[:, 1], 1e-300, 1 - 1e-16))
+        z = special.logit(np.clip(p[:, 1], 1e-300, 1 - 1e-16))
 
         def excess(b: float) -> float:
-            return float(expit(z + b).mean() - target[1])
+            return float(special.expit(z + b).mean() - target[1])
 
         if excess(-WIDEST) < 0 < excess(WIDEST):
-            return np.array([0.0, float(brentq(excess, -WIDEST, WIDEST, xtol=1e-9))])
+            return np.array([0.0, float(optimize.brentq(excess, -WIDEST, WIDEST, xtol=1e-9))])
     offsets = np.zeros(p.shape[1])
     logs = np.log(np.maximum(p, 1e-300))
     for _ in range(SWEEPS):
-        means = softmax(logs + offsets, axis=1).mean(axis=0)
+        means = special.softmax(logs + offsets, axis=1).mean(axis=0)
         step = np.log(np.maximum(target, 1e-12)) - np.log(np.maximum(means, 1e-300))
         offsets = np.clip(offsets + step, -WIDEST, WIDEST)
         if np.abs(means - target).max() < TOLERANCE:

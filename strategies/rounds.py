@@ -7,12 +7,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from modAL.models import ActiveLearner
 from numpy.typing import NDArray
 
+from ..later import Later
 from .asking import Asker
 from .audit import Answers, Rates, SealedAudit
 from .base import Brief, Queries, class_labels
@@ -29,6 +29,11 @@ from .retrieval import Metric
 from .rows import RememberingLearner, Rows, packed
 from .scoring import Scoring, make_scoring, shown_model, stage_rates
 from .settings import RoundSettings
+
+if TYPE_CHECKING:
+    from modAL.models import ActiveLearner
+
+models = Later("modAL.models")
 
 __all__ = ["Fitted", "Labels", "QueryList", "Round", "RoundSettings", "fit_model", "re_estimate", "run_round"]
 
@@ -283,7 +288,7 @@ class _Turn:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # few labels always give some
-                return ActiveLearner(
+                return models.ActiveLearner(
                     estimator=self.spec.make(int(self.rng.integers(2**31))),
                     query_strategy=self._nothing,
                     X_training=self.X,

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2, norm, rankdata
-from scipy.stats import t as student_t
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
+from ..later import Later
 from .crossval import fit_quietly
+
+stats = Later("scipy.stats")
+decomposition = Later("sklearn.decomposition")
+linear_model = Later("sklearn.linear_model")
+model_selection = Later("sklearn.model_selection")
+pipeline = Later("sklearn.pipeline")
+preprocessing = Later("sklearn.preprocessing")
 
 MOST_ROWS = 20_000
 MOST_VALUES = 2**21  # of each side: what a hundred fits can go through in seconds
@@ -72,15 +73,16 @@ def domain_auroc(reference: Any, new: Any, rng: np.random.Generator, n_permutati
     null = np.array([_validated_auroc(X, rng.permutation(is_new), rng) for _ in range(n_permutations)])
     spread = float(null.std(ddof=1)) * np.sqrt(1 + 1 / n_permutations)
     t = (observed - null.mean()) / spread if spread > 0 else 0.0
-    return DomainTest(observed, float(student_t.sf(t, n_permutations - 1)), len(first), len(second))
+    return DomainTest(observed, float(stats.t.sf(t, n_permutations - 1)), len(first), len(second))
 
 
 def _validated_auroc(X: NDArray[np.float64], is_new: NDArray[np.bool_], rng: np.random.Generator) -> float:
     """The cross-validated AUROC: pairs in the right order, of all pairs within a fold."""
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=int(rng.integers(2**31)))
+    folds = model_selection.StratifiedKFold(FOLDS, shuffle=True, random_state=int(rng.integers(2**31)))
     wins, pairs = 0.0, 0
     for train, test in folds.split(X, is_new):
-        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
+        scaler, classifier = preprocessing.StandardScaler(), linear_model.LogisticRegression(max_iter=200)
+        model = pipeline.make_pipeline(scaler, classifier)
         scores = fit_quietly(model, X[train], is_new[train]).decision_function(X[test])
         n_new = int(is_new[test].sum())
         n_pairs = n_new * (len(test) - n_new)
@@ -91,7 +93,7 @@ def _validated_auroc(X: NDArray[np.float64], is_new: NDArray[np.bool_], rng: np.
 def aurocs(X: NDArray[np.floating], is_member: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Share of pairs in which a member has the larger value, ties counting half, by column, ``(n_features,)``."""
     n_members, n_others = int(is_member.sum()), int((~is_member).sum())
-    sums = rankdata(X, axis=0)[is_member].sum(axis=0)
+    sums = stats.rankdata(X, axis=0)[is_member].sum(axis=0)
     return np.asarray((sums - n_members * (n_members + 1) / 2) / (n_members * n_others))
 
 
@@ -180,8 +182,8 @@ def compare_frechet(
     if n_each < LEAST_ROWS:
         raise ValueError(f"the smaller side has {n_each} rows to compare: it takes at least {LEAST_ROWS}")
     n_axes = min(MOST_AXES, first.shape[1], len(fitted) - 1)
-    scale = StandardScaler().fit(fitted)
-    axes = PCA(n_axes, random_state=0).fit(scale.transform(fitted))
+    scale = preprocessing.StandardScaler().fit(fitted)
+    axes = decomposition.PCA(n_axes, random_state=0).fit(scale.transform(fitted))
     first, second = (axes.transform(scale.transform(side)) for side in (first, second))
     one = first[:n_each]
     two = second[rng.choice(len(second), n_each, replace=False)]
@@ -235,7 +237,7 @@ def population_stability(reference: ArrayLike, new: ArrayLike, n_bins: int = BIN
     # Half an item more in each bin: an empty one would make the index infinite.
     a, b = ((side[used] + 0.5) / (side.sum() + 0.5 * n) for side in counts)
     psi = float(((a - b) * np.log(a / b)).sum())
-    return Stability(psi, float(chi2.sf(psi / (1 / len(first) + 1 / len(second)), n - 1)), n)
+    return Stability(psi, float(stats.chi2.sf(psi / (1 / len(first) + 1 / len(second)), n - 1)), n)
 
 
 # ---- prevalence by period ---------------------------------------------------------------------------
@@ -294,11 +296,11 @@ def _share(member: NDArray[np.bool_], weights: NDArray[np.float64], confidence: 
     found, squares = weights[member].sum(), np.square(weights[member]).sum()
     share = float(found / total)
     if np.isclose(weights.min(), largest, rtol=1e-9):
-        z = float(norm.isf(tail))
+        z = float(stats.norm.isf(tail))
         centre, spread = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
         low, high = (centre - spread) / (1 + z**2 / n), (centre + spread) / (1 + z**2 / n)
     else:
-        low = squares / (2 * found) * chi2.ppf(tail, 2 * found**2 / squares) / total if found > 0 else 0.0
+        low = squares / (2 * found) * stats.chi2.ppf(tail, 2 * found**2 / squares) / total if found > 0 else 0.0
         more, wider = found + largest, squares + largest**2
-        high = wider / (2 * more) * chi2.isf(tail, 2 * more**2 / wider) / total
+        high = wider / (2 * more) * stats.chi2.isf(tail, 2 * more**2 / wider) / total
     return Difference(share, max(float(low), 0.0), min(float(high), 1.0))

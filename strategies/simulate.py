@@ -9,9 +9,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
-from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
+from ..later import Later
 from .audit import Answers, Rates, SealedAudit, Stage, permanent_numbers
 from .measures import FEW, Total, Totals, measures
 from .pool import Pool
@@ -20,6 +19,9 @@ from .retrieval import unit
 from .rounds import Labels, Round, RoundSettings, run_round
 from .rows import predict_proba
 from .scoring import is_rest
+
+cluster = Later("sklearn.cluster")
+sklearn_metrics = Later("sklearn.metrics")
 
 Start = Literal["warm", "cold", "biased"]
 START_WANTED = 5
@@ -203,7 +205,7 @@ def _clusters(X: NDArray[np.float32], metric: str, rng: np.random.Generator) -> 
     """Clusters of the wanted items: few enough for the largest one to hold those of a start."""
     vectors = unit(X) if metric == "cosine" else X
     n_clusters = min(MAX_CLUSTERS, max(len(X) // START_WANTED, 1), len(np.unique(vectors, axis=0)))
-    means = KMeans(n_clusters, n_init=4, random_state=int(rng.integers(2**31)))
+    means = cluster.KMeans(n_clusters, n_init=4, random_state=int(rng.integers(2**31)))
     return means.fit_predict(vectors).astype(np.int64)
 
 
@@ -339,8 +341,8 @@ def _true_measures(
     known = measures(totals, int((member & ~rest).sum()), int(rest.sum()), len(member), beta)
     out = {name: interval.to_list()[0] for name, interval in known.items()}
     both = 0 < tp + fn < int(rest.sum())
-    out["ap"] = float(average_precision_score(member[rest], p[rest])) if both else None
-    out["auroc"] = float(roc_auc_score(member[rest], p[rest])) if both else None
+    out["ap"] = float(sklearn_metrics.average_precision_score(member[rest], p[rest])) if both else None
+    out["auroc"] = float(sklearn_metrics.roc_auc_score(member[rest], p[rest])) if both else None
     return out
 
 
@@ -358,6 +360,6 @@ def _measures(
     for c in present:
         column = np.flatnonzero(classes == c)
         score = probabilities[:, column[0]] if len(column) else np.zeros(len(y_test))
-        precisions.append(average_precision_score(y_test == c, score))
-        f1s.append(f1_score(y_test == c, predicted == c, zero_division=0))
+        precisions.append(sklearn_metrics.average_precision_score(y_test == c, score))
+        f1s.append(sklearn_metrics.f1_score(y_test == c, predicted == c, zero_division=0))
     return float(np.mean(precisions)), float(np.mean(f1s))

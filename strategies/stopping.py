@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import gamma, hypergeom, norm
 
+from ..later import Later
 from .intervals import Interval, proportion, wilson
+
+stats = Later("scipy.stats")
 
 FIRST_LOOK = 50  # audit answers before anything is said
 NEXT_LOOK = 1.5  # times as many answers at the next look
@@ -123,7 +125,7 @@ def remaining(look: Look, tail: float) -> Interval:
 
 def _gamma(probability: float, mean: float, variance: float) -> float:
     """A quantile of the gamma distribution with these moments."""
-    return float(gamma.ppf(probability, mean**2 / variance, scale=variance / mean)) if mean > 0 else 0.0
+    return float(stats.gamma.ppf(probability, mean**2 / variance, scale=variance / mean)) if mean > 0 else 0.0
 
 
 # ---- the share found --------------------------------------------------------------------------------
@@ -222,7 +224,7 @@ def certify(
     missed = math.floor(n_found / target + ROUNDING) + 1 - n_found
 
     def p_value(n: int) -> float:
-        return float(hypergeom.cdf(n_members, n_rest, missed, n)) if missed <= n_rest else 0.0
+        return float(stats.hypergeom.cdf(n_members, n_rest, missed, n)) if missed <= n_rest else 0.0
 
     p, level = p_value(n_drawn), alpha / looks
     if p < level:
@@ -274,7 +276,7 @@ def audit_needed(prevalence: float, recall: float, half_width: float = 0.1, conf
 
     That needs z² R (1 − R) / h² audited members.
     """
-    z = float(norm.ppf((1 + confidence) / 2))
+    z = float(stats.norm.ppf((1 + confidence) / 2))
     return _capped(z**2 * recall * (1 - recall) / half_width**2, prevalence)
 
 
@@ -283,7 +285,7 @@ def audit_to_guarantee(prevalence: float, target: float, n_missed: int = 0, conf
 
     With none: 3 / (π (1 − R)), the rule of three.
     """
-    return _capped(float(gamma.ppf(confidence, n_missed + 1)), prevalence * (1 - target))
+    return _capped(float(stats.gamma.ppf(confidence, n_missed + 1)), prevalence * (1 - target))
 
 
 def _capped(n_members: float, rate: float) -> int:

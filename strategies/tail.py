@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
-from sklearn.covariance import LedoitWolf
 
+from ..later import Later
 from .base import (
     Queries,
     WantedStrategy,
@@ -21,6 +20,9 @@ from .base import (
 )
 from .priors import soften
 from .rows import predict_proba
+
+stats = Later("scipy.stats")
+covariance = Later("sklearn.covariance")
 
 MAD_TO_SD = 1.4826  # of a normal distribution
 
@@ -69,7 +71,7 @@ class Tail(WantedStrategy):
         distance = distance_from(majority, pool)
         rankings = []
         for column in columns:
-            scores = distance * rankdata(pool[:, column]) / len(pool)
+            scores = distance * stats.rankdata(pool[:, column]) / len(pool)
             best = take_best(scores, n_instances, rng)
             rankings.append((best, scores[best]))
         return take_turns(rankings, n_instances)
@@ -94,5 +96,5 @@ def distance_from(reference: NDArray[np.float64], values: NDArray[np.float64]) -
     distance is from zero.
     """
     if len(reference) > 1 and np.ptp(reference, axis=0).any():
-        return np.sqrt(np.maximum(LedoitWolf().fit(reference).mahalanobis(values), 0.0))
+        return np.sqrt(np.maximum(covariance.LedoitWolf().fit(reference).mahalanobis(values), 0.0))
     return np.linalg.norm(values - (reference[0] if len(reference) else 0.0), axis=1)

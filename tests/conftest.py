@@ -7,6 +7,13 @@ from multiprocessing import forkserver
 
 import pytest
 
+# What the package imports when it is first used.
+PUT_OFF = [
+    "modAL.models", "pandas", "scipy.stats", "sklearn.cluster", "sklearn.covariance", "sklearn.decomposition",
+    "sklearn.ensemble", "sklearn.linear_model", "sklearn.metrics", "sklearn.model_selection", "sklearn.neighbors",
+    "sklearn.pipeline", "rareloop.strategies.shrinkage",
+]  # fmt: skip
+
 
 @pytest.fixture(autouse=True, scope="session")
 def processes_with_imports_done():
@@ -22,9 +29,8 @@ def processes_with_imports_done():
         from rareloop.dashboard.worker import capped_threads
 
         context = real("forkserver")
-        context.set_forkserver_preload(
-            ["rareloop.dashboard.worker", "rareloop.dashboard.jobs", "rareloop.dashboard.simulations"]
-        )
+        ours = ["rareloop.dashboard.desk", "rareloop.dashboard.jobs", "rareloop.dashboard.simulations"]
+        context.set_forkserver_preload([*ours, *PUT_OFF])
         with capped_threads():
             forkserver.ensure_running()
         return context

@@ -311,7 +311,7 @@ class MapPanel:
             return
         legend = self._legend()
         x0, x1, y0, y1 = self.scatter.view
-        left_out = len(self.scatter.frame) - self.scatter.n_drawn
+        left_out = len(self.x) - self.scatter.n_drawn
         words = (
             f"Map {self.number}: {self.scatter.n_drawn:,} items, "
             f"{self.choice['x']} across from {x0:.4g} to {x1:.4g}, "

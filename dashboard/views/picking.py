@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
-from scipy.ndimage import grey_dilation
+
+from ...later import Later
+
+shapely = Later("shapely")
+ndimage = Later("scipy.ndimage")
 
 View = tuple[float, float, float, float]
 Rows = NDArray[np.int64]
@@ -61,7 +64,7 @@ def _within(shape: Any, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArr
     shapely.prepare(line)
     crossed = shapely.intersects(line, boxes)
     # Cells are widened by rounding: a neighbour of a crossed one may be crossed, too.
-    crossed = grey_dilation(crossed.astype(np.uint8), size=3).astype(bool)
+    crossed = ndimage.grey_dilation(crossed.astype(np.uint8), size=3).astype(bool)
     state = np.where(crossed, 2, shapely.contains_xy(shape, *_middles(edges_x, edges_y))).astype(np.uint8)
     column = np.minimum(((x - np.float32(x0)) * np.float32(CELLS / (x1 - x0))).astype(np.int32), CELLS - 1)
     row = np.minimum(((y - np.float32(y0)) * np.float32(CELLS / (y1 - y0))).astype(np.int32), CELLS - 1)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import datashader as ds
-import datashader.transfer_functions as tf
 import numpy as np
-import pandas as pd
 from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.events import DoubleTap, PanStart, Reset, SelectionGeometry, Tap
 from bokeh.models import (
@@ -27,9 +24,17 @@ from bokeh.models import (
 from bokeh.plotting import figure
 from numpy.typing import NDArray
 
+from ...later import Later
 from ..latest import Latest
 from ..page import THREADS, Page
 from .picking import View, inside, nearest
+
+if TYPE_CHECKING:
+    import datashader as ds
+    import datashader.transfer_functions as tf
+    import pandas as pd
+else:
+    ds, tf, pd = Later("datashader"), Later("datashader.transfer_functions"), Later("pandas")
 
 PADDING = 0.03
 TAP_RADIUS = 12  # pixels
@@ -109,7 +114,7 @@ class RasterScatter:
     def __init__(self, page: Page, name: str, handlers: Handlers) -> None:
         self.page = page
         self.handlers = handlers
-        self.frame = pd.DataFrame({"x": np.empty(0, "f4"), "y": np.empty(0, "f4")})
+        self.points = {"x": np.empty(0, np.float32), "y": np.empty(0, np.float32)}
         self.chosen: NDArray[np.int64] = np.empty(0, np.int64)
         self.colouring: Colouring | None = None
         self.full: View = (0.0, 1.0, 0.0, 1.0)
@@ -169,17 +174,17 @@ class RasterScatter:
 
     def set_points(self, x: NDArray[np.float32], y: NDArray[np.float32], names: tuple[str, str]) -> None:
         """Take new coordinates, each float32 (n_items,); rows with a missing one are not drawn."""
-        self._set_frame(x, y)
+        self._set_columns(x, y)
         self.n_drawn = int((np.isfinite(x) & np.isfinite(y)).sum())
         self.figure.xaxis.axis_label, self.figure.yaxis.axis_label = names
         self.full = (*_extent(x), *_extent(y))
         self.show_all()
 
-    def _set_frame(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> None:
+    def _set_columns(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> None:
         columns = {"x": np.ascontiguousarray(x, "f4"), "y": np.ascontiguousarray(y, "f4")}
         if self.colouring is not None and len(self.colouring.levels) == len(x):
             columns["level"] = self.colouring.levels
-        self.frame = pd.DataFrame(columns, copy=False)
+        self.points = columns
 
     def show_all(self) -> None:
         """Zoom out to all points."""
@@ -212,7 +217,7 @@ class RasterScatter:
     def set_colouring(self, colouring: Colouring | None) -> None:
         """Colour the points; None for their density."""
         self.colouring = colouring
-        self._set_frame(self.frame["x"].to_numpy(), self.frame["y"].to_numpy())
+        self._set_columns(self.points["x"], self.points["y"])
         self.redraw()
 
     def set_tool(self, tool: str) -> None:
@@ -241,7 +246,7 @@ class RasterScatter:
 
     def redraw(self) -> None:
         """Ask for a new image; never more than one raster is under way, and the latest view wins."""
-        if self.is_shown:
+        if self.is_shown and len(self.points["x"]):  # a page is sent before there are points
             self._drawing.ask()
 
     def _draw(self) -> None:
@@ -258,7 +263,8 @@ class RasterScatter:
         """The image of a view, RGBA in uint32 ``(height, width)``; touches all points."""
         x0, x1, y0, y1 = view
         canvas = ds.Canvas(*self._pixels(), x_range=(x0, x1), y_range=(y0, y1))
-        frame, chosen, colouring, theme = self.frame, self.chosen, self.colouring, self.theme
+        frame = pd.DataFrame(self.points, copy=False)
+        chosen, colouring, theme = self.chosen, self.colouring, self.theme
         chosen = chosen if len(frame) else chosen[:0]  # there may be a selection before there are points
         if "level" not in frame or colouring is None:
             layers = [density_layer(canvas, frame, theme.points)]
@@ -270,7 +276,7 @@ class RasterScatter:
             layers = [coloured_layer(canvas, coloured, palette, colouring.is_mean)]
             if len(chosen) or colouring.has_gaps:
                 layers.insert(0, density_layer(canvas, frame, (theme.points[0],) * 2))
-        return (tf.stack(*layers) if len(layers) > 1 else layers[0]).to_numpy()
+        return (tf.stack(*layers) if len(layers) > 1 else layers[0]).to_numpy()  # noqa: PD013 (not of pandas)
 
     def _pixels(self) -> tuple[int, int]:
         """Width and height of the raster: those of the figure once the browser has told them."""
@@ -291,7 +297,7 @@ class RasterScatter:
             self._select(dict(event.geometry), self.modifiers)
 
     def _select(self, geometry: dict[str, Any], modifiers: Mapping[str, bool] | None) -> None:
-        x, y = self.frame["x"].to_numpy(), self.frame["y"].to_numpy()
+        x, y = self.points["x"], self.points["y"]
         self.page.in_background(lambda: inside(x, y, geometry), lambda rows: self.handlers.select(rows, modifiers))
 
     def _on_tap(self, event: Tap) -> None:
@@ -331,7 +337,7 @@ class RasterScatter:
         x0, x1, y0, y1 = self.view
         width, height = self._pixels()
         reach = (TAP_RADIUS * (x1 - x0) / width, TAP_RADIUS * (y1 - y0) / height)
-        return nearest(self.frame["x"].to_numpy(), self.frame["y"].to_numpy(), (x, y), reach)
+        return nearest(self.points["x"], self.points["y"], (x, y), reach)
 
     def _tapped(self, row: int | None) -> None:
         if row is not None:
@@ -383,4 +389,4 @@ def warm_up() -> None:
     palette = np.zeros((2, 3), np.uint8)
     layers = [density_layer(canvas, frame, LIGHT.points), density_layer(canvas, frame, LIGHT.chosen)]
     layers += [coloured_layer(canvas, frame, palette, is_mean) for is_mean in (False, True)]
-    tf.stack(*layers)
+    tf.stack(*layers)  # noqa: PD013
