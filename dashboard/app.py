@@ -181,13 +181,18 @@ class App:
         """The browser has the page: catch up with a phase that changed on the way, which it would not notice."""
         self._is_loaded = True
         self.shell.dark_theme = self._wants_dark
-        # Views count with it as soon as they are opened.
-        threading.Thread(target=importlib.import_module, args=("scipy.stats",), daemon=True).start()
+        threading.Thread(target=self._make_ready, daemon=True).start()
         if self._shown != "labelling":
             THREADS.submit(warm_up)  # while the user reads; a map that is there already compiles by itself
         self._phase_changed()
         if self._shown == "labelling":
             self._tell_messages()
+
+    def _make_ready(self) -> None:
+        """Get what other views need as soon as they are opened, and the first page does not: in a thread."""
+        importlib.import_module("scipy.stats")
+        if self.session.phase == "labelling":
+            self.session.workspace.ids.make_index()
 
     def _show_phase(self) -> None:
         show: dict[str, Callable[[], Any]] = {

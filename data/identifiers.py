@@ -14,7 +14,8 @@ from .tables import Table
 
 pd = Later("pandas")
 
-HASH_BLOCK = 500_000
+BLOCK = 500_000
+MOST_SCANS = 10  # after so many, an index pays
 FEW = 256  # rows of which the identifiers are remembered
 MOST_KEPT = 200_000
 
@@ -29,15 +30,16 @@ class ItemIds:
 
     Notes
     -----
-    The first look-up sorts 64-bit hashes of the column, 12 bytes a row; what is found by its hash is compared
-    with the table. Identifiers that were asked for a few at a time are remembered, so that an answer to an item
-    on the screen waits for no look-up.
+    The first look-ups go through the column, a tenth of the work of an index; those after them sort 64-bit
+    hashes of it, 12 bytes a row, and what is found by its hash is compared with the table. Identifiers that were
+    asked for a few at a time are remembered, so that an answer to an item on the screen waits for no look-up.
     """
 
     def __init__(self, table: Table, name: str | None) -> None:
         self.table = table
         self.name = name
         self._sorted: tuple[NDArray[np.uint64], NDArray[np.uint32] | NDArray[np.int64]] | None = None
+        self._n_scans = 0
         self._kept: tuple[dict[int, str], dict[str, int]] = {}, {}  # row → text, text → row
 
     def text(self, row: int) -> str:
@@ -89,7 +91,15 @@ class ItemIds:
         rows_of = self._kept[1]
         if len(texts) <= FEW and all(text in rows_of for text in texts):
             return np.array([rows_of[text] for text in texts], dtype=np.int64)
-        return self._find_in_column(texts)
+        if self._sorted is None and self._n_scans < MOST_SCANS:
+            self._n_scans += 1
+            return self._scan(texts)
+        return self._find_by_hash(texts)
+
+    def make_index(self) -> None:
+        """Make what look-ups are quick by, if it is not there yet; touches the whole column."""
+        if self.name is not None:
+            self._lookup()
 
     def keys(self) -> NDArray[np.uint64]:
         """A number for each item that depends on its identifier alone, ``(n_rows,)``; touches the whole column."""
@@ -106,7 +116,17 @@ class ItemIds:
             done += len(block)
         return keys
 
-    def _find_in_column(self, texts: Sequence[str]) -> NDArray[np.int64]:
+    def _scan(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        wanted = pa.array(list(texts), pa.string()).dictionary_encode()
+        found, done = np.full(len(wanted.dictionary), -1, dtype=np.int64), 0
+        for block in self._blocks():
+            places = pc.index_in(block, value_set=wanted.dictionary)
+            rows = pc.indices_nonzero(pc.is_valid(places))
+            found[places.take(rows).to_numpy()] = done + rows.to_numpy().astype(np.int64)
+            done += len(block)
+        return found[wanted.indices.to_numpy()]
+
+    def _find_by_hash(self, texts: Sequence[str]) -> NDArray[np.int64]:
         keys, order = self._lookup()
         wanted = _hashed(pa.array(list(texts), pa.string()))
         first = np.searchsorted(keys, wanted, side="left")
@@ -130,9 +150,12 @@ class ItemIds:
         return self._sorted
 
     def _hashes(self) -> Iterator[NDArray[np.uint64]]:
+        return map(_hashed, self._blocks())
+
+    def _blocks(self) -> Iterator[pa.ChunkedArray]:
         column = self.table.column(str(self.name))
-        for start in range(0, len(column), HASH_BLOCK):
-            yield _hashed(pc.cast(column.slice(start, HASH_BLOCK), pa.string()))
+        for start in range(0, len(column), BLOCK):
+            yield pc.cast(column.slice(start, BLOCK), pa.string())
 
 
 def _hashed(texts: pa.Array | pa.ChunkedArray) -> NDArray[np.uint64]:

@@ -124,7 +124,7 @@ def test_identifiers_lead_to_rows_and_back(tmp_path, kind):
 def test_an_answer_to_an_item_on_the_screen_waits_for_no_look_up(tmp_path, monkeypatch):
     ids = item_ids(make(tmp_path, key=[f"i{i}" for i in range(N)]), Roles(id="key"))
     texts = ids.texts([5, 0, 5])
-    monkeypatch.setattr(ids, "_find_in_column", lambda texts: pytest.fail("the whole column was read"))
+    monkeypatch.setattr(ids, "_blocks", lambda: pytest.fail("the whole column was read"))
     monkeypatch.setattr(ids, "_read", lambda rows: pytest.fail("the table was read"))
     assert ids.rows(texts).tolist() == [5, 0, 5]
     assert ids.texts([0, 5]) == ["i0", "i5"]
@@ -150,15 +150,19 @@ def test_roles_survive_plain_values():
     assert Roles.from_dict(roles.to_dict()) == roles
 
 
+@pytest.mark.parametrize("n_scans", [0, 10], ids=["by an index", "without one"])
 @pytest.mark.parametrize(
     "values",
     [[1237648704586514654, 5, -3], ["007", "7", "07"], ["NA", "", " "], [2**63 + 5, 1, 2]],
 )
-def test_identifiers_are_never_taken_for_one_another(tmp_path, values):
+def test_identifiers_are_never_taken_for_one_another(tmp_path, values, n_scans, monkeypatch):
+    monkeypatch.setattr("rareloop.data.identifiers.MOST_SCANS", n_scans)
+    monkeypatch.setattr("rareloop.data.identifiers.BLOCK", 2)
     kind = pa.uint64() if values[0] == 2**63 + 5 else None
     ids = item_ids(make(tmp_path, key=pa.array(values, kind)), Roles(id="key"))
     assert ids.rows([str(v) for v in values]).tolist() == [0, 1, 2]
-    assert ids.find(["0007", "00", "9" * 40, str(values[1])]).tolist() == [-1, -1, -1, 1]
+    last = str(values[-1])
+    assert ids.find(["0007", last, "00", "9" * 40, str(values[1]), last]).tolist() == [-1, 2, -1, -1, 1, 2]
 
 
 def test_row_numbers_are_written_in_one_way_only(tmp_path):
@@ -169,6 +173,7 @@ def test_row_numbers_are_written_in_one_way_only(tmp_path):
 def test_identifiers_whose_hashes_are_the_same_are_told_apart(tmp_path, monkeypatch):
     import rareloop.data.identifiers as identifiers
 
+    monkeypatch.setattr(identifiers, "MOST_SCANS", 0)
     monkeypatch.setattr(identifiers, "_hashed", lambda texts: np.zeros(len(texts), np.uint64))
     ids = item_ids(make(tmp_path, key=["a", "b", "c"]), Roles(id="key"))
     assert ids.find(["c", "nowhere", "a"]).tolist() == [2, -1, 0]
