@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..data.event_rows import EVENTS
 from ..data.events import LABELS, STATUS, Action, Event, ItemState, LogState
-from ..data.labels import EVENTS
 from ..data.workspace import Workspace
 from .session import LabellingSession
 

@@ -9,15 +9,14 @@ from datetime import UTC, datetime
 from itertools import takewhile
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 
 from .bulk import uncollected
 from .classes import ClassTable
-from .database import METADATA, from_microseconds, make_tables, open_database, to_microseconds
+from .database import make_tables, open_database
 from .errors import InputError
+from .event_rows import EVENTS, from_row, write
 from .events import (
     CLASS_ACTIONS,
     STATUS,
@@ -34,36 +33,7 @@ from .events import (
 
 __all__ = ["Action", "Event", "ItemState", "LabelLog", "LogState", "Status", "fold", "new_event_id"]
 
-EVENTS = sa.Table(
-    "events",
-    METADATA,
-    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("event_id", sa.String(64), nullable=False, unique=True),
-    sa.Column("action", sa.String(16), nullable=False),
-    sa.Column("item_id", sa.String, nullable=False),
-    sa.Column("annotator", sa.String, nullable=False),
-    sa.Column("created_at", sa.BigInteger, nullable=False),  # microseconds since 1970, UTC
-    sa.Column("label", sa.String),
-    sa.Column("note", sa.String),
-    sa.Column("target", sa.String(64)),
-    sa.Column("dwell_ms", sa.Integer),
-    sa.Column("input", sa.String(16), nullable=False),
-    sa.Column("round", sa.Integer),
-    sa.Column("strategy", sa.String),
-    sa.Column("probability", sa.Float),
-    sa.Column("suggested", sa.String),
-    sa.Column("suggested_probability", sa.Float),
-    sa.Column("suggestion_shown", sa.Boolean),
-    sa.Column("bulk", sa.String(64)),
-    sa.Column("guideline", sa.Integer),
-    sqlite_autoincrement=True,
-)
-COLUMNS = [column.name for column in EVENTS.columns]
-_ACTION, _CREATED = COLUMNS.index("action"), COLUMNS.index("created_at")
-_NAMES = {action: action.value for action in Action}
 _id_of = attrgetter("event_id")
-# Given to the driver as it is: to have SQLAlchemy look at each value takes longer than to store it.
-INSERT = str(sa.insert(EVENTS).compile(dialect=sqlite.dialect()))
 
 
 class LabelLog:
@@ -135,14 +105,14 @@ class LabelLog:
             with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
                 newer = sa.select(EVENTS).where(EVENTS.c.seq > self._newest).order_by(EVENTS.c.seq)
                 for row in connection.execute(newer):
-                    state.apply(event := _from_row(row))
+                    state.apply(event := from_row(row))
                     self._newest = event.seq
                 fresh = _resolved(given, state)
                 if not given_away:
                     fresh = [made(event.__dict__.copy()) for event in fresh]
                 stored = _numbered(fresh, self._newest + 1)
                 if stored:
-                    connection.exec_driver_sql(INSERT, _to_rows(stored))
+                    write(connection, stored)
         except sa.exc.DBAPIError as error:
             raise OSError(f"{self.path.name} cannot be written: {error.orig}") from error
         return stored
@@ -195,7 +165,7 @@ class LabelLog:
         query = sa.select(EVENTS).where(EVENTS.c.seq > after).order_by(order).limit(limit).offset(offset)
         with self._engine.connect() as connection:
             rows = connection.execute(query if where is None else query.where(where))
-            return [_from_row(row) for row in rows]
+            return [from_row(row) for row in rows]
 
     def newer(self, after: int) -> list[Event]:
         """Those of the events in the state whose `seq` is greater, in their order; from memory."""
@@ -294,20 +264,3 @@ class _Trial:
         if self._table is None:
             self._table = self.state.classes.copy()
         return self._table
-
-
-def _to_rows(events: Sequence[Event]) -> list[tuple[Any, ...]]:
-    """Events as the table keeps them: their values in the order of the columns."""
-    columns = [list(map(attrgetter(name), events)) for name in COLUMNS]
-    columns[_ACTION] = list(map(_NAMES.__getitem__, columns[_ACTION]))
-    moments = {moment: to_microseconds(moment) for moment in dict.fromkeys(columns[_CREATED])}
-    columns[_CREATED] = list(map(moments.__getitem__, columns[_CREATED]))
-    return list(zip(*columns, strict=True))
-
-
-def _from_row(row: Sequence[Any]) -> Event:
-    """The event of a row with all columns of the table in their order."""
-    values = dict(zip(COLUMNS, row, strict=True))
-    values["action"] = Action(values["action"])
-    values["created_at"] = from_microseconds(values["created_at"])
-    return made(values)
