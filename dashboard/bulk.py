@@ -209,6 +209,7 @@ class Bulker(param.Parameterized):
         if verdict is None and not unchecked:
             raise InputError("this selection is not checked for this class: check a sample first, or confirm")
         session = self._session
+        rows = np.sort(rows)  # looked up once, in the order in which what is labelled is looked up too
         contents = contents_of(session, rows)
         drawn = check.sample if verdict is not None and check is not None else ()
         chosen = np.setdiff1d(contents.to_label(relabel), drawn)

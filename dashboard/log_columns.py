@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.events import CLASS_ACTIONS, IMPORTED, PROPAGATED, STATUS, STEPS, Action, Event, end_redo, stack_of
+from ..data.events import (
+    CLASS_ACTIONS,
+    IMPORTED,
+    PROPAGATED,
+    STATUS,
+    STEPS,
+    Action,
+    Event,
+    LogState,
+    end_redo,
+    stack_of,
+)
 from ..data.labels import LabelLog
 from ..data.workspace import Workspace
 from .reasons import BULK
@@ -156,48 +169,77 @@ class LogColumns:
         n, new = self._n, len(fresh)
         self._reserve(n + new)
         labels, annotators = self._labels, self._annotators
-        state = log.state()
-        class_ids = [None if event.action in CLASS_ACTIONS else state.class_id(event) for event in fresh]
-        moments = {moment: moment.timestamp() for moment in {event.created_at for event in fresh}}
+        state, values = log.state(), list(map(vars, fresh))
+        class_ids, names = state.class_ids(fresh), [each["annotator"] for each in values]
+        actions, inputs = [each["action"] for each in values], [each["input"] for each in values]
+        if not CLASS_ACTIONS.isdisjoint(actions):
+            class_ids = [None if a in CLASS_ACTIONS else i for a, i in zip(actions, class_ids, strict=True)]
         for class_id in dict.fromkeys(class_ids):
             if class_id is not None:
                 labels.setdefault(class_id, len(labels))
-        for name in dict.fromkeys(event.annotator for event in fresh):
+        for name in dict.fromkeys(names):
             annotators.setdefault(name, len(annotators))
         own = {
-            "at": [moments[event.created_at] for event in fresh],
-            "action": [CODE[event.action] for event in fresh],
-            "label": [-1 if class_id is None else labels[class_id] for class_id in class_ids],
-            "annotator": [annotators[event.annotator] for event in fresh],
-            "dwell": [np.nan if e.dwell_ms is None else e.dwell_ms / 1000 for e in fresh],
-            "by_hand": [e.input not in NOT_BY_HAND for e in fresh],
-            "together": [e.bulk is not None for e in fresh],
-            "row": self.workspace.ids.find([event.item_id for event in fresh]),
+            "at": _coded([each["created_at"] for each in values], datetime.timestamp),
+            "action": _coded(actions, CODE.__getitem__),
+            "label": _coded(class_ids, lambda class_id: -1 if class_id is None else labels[class_id]),
+            "annotator": _coded(names, annotators.__getitem__),
+            "dwell": _coded([each["dwell_ms"] for each in values], lambda ms: np.nan if ms is None else ms / 1000),
+            "by_hand": _coded(inputs, lambda entered: entered not in NOT_BY_HAND),
+            "together": _coded([each["bulk"] for each in values], lambda bulk: bulk is not None),
+            "row": self.workspace.ids.find([each["item_id"] for each in values]),
             "target": -1,
             "undoes": False,
         }
-        for name, values in own.items():
-            self._values[name][n : n + new] = values
-        self._seq[n : n + new] = [event.seq for event in fresh]
+        for column, numbers in own.items():
+            self._values[column][n : n + new] = numbers
+        self._seq[n : n + new] = [each["seq"] for each in values]
         self._n += new
-        for place, event in enumerate(fresh, n):
-            if event.action in STEPS:
-                target = state.event(str(event.target))
-                if target.action not in CLASS_ACTIONS:
-                    self._step(place, event, target)
-            elif event.action not in CLASS_ACTIONS:
-                end_redo(self._undone, event)
+        for action, group in groupby(enumerate(fresh, n), lambda pair: _kind_of(pair[1].action)):
+            places, events = zip(*group, strict=True)
+            if action in STEPS:
+                self._follow_steps(places[0], events, action == Action.UNDO, state)
+            elif action is not None:
+                self._end_redo(events)
 
-    def _step(self, place: int, event: Event, answer: Event) -> None:
-        """Note an undo or redo with an effect: an answer since has ended the redo, as in `LogState`."""
-        target = int(np.searchsorted(self._seq[: self._n], answer.seq))
-        undone = self._undone.setdefault(stack_of(answer), set())
-        undoes = event.action == Action.UNDO
-        if undoes == (target in self._all_undone) or (not undoes and target not in undone):
-            return
-        for targets in (undone, self._all_undone):
-            (targets.add if undoes else targets.discard)(target)
-        self._values["target"][place], self._values["undoes"][place] = target, undoes
+    def _end_redo(self, answers: Sequence[Event]) -> None:
+        stacks = {(e.input, e.bulk is None, e.annotator): e for e in answers}
+        for answer in stacks.values():
+            end_redo(self._undone, answer)
+
+    def _follow_steps(self, place: int, steps: Sequence[Event], undoes: bool, state: LogState) -> None:
+        """Note the undos, or redos, with an effect: an answer since has ended the redo, as in `LogState`.
+
+        `place` is that of the first; the others follow it.
+        """
+        by_id = state.by_id
+        answers = [by_id[str(step.target)] for step in steps]
+        targets = np.searchsorted(self._seq[: self._n], [answer.seq for answer in answers])
+        found = targets.tolist()
+        if len(stacks := set(map(stack_of, answers))) == 1 and not any(e.action in CLASS_ACTIONS for e in answers):
+            undone, distinct = self._undone.setdefault(stacks.pop(), set()), set(found)
+            if len(distinct) == len(found) and self._has_effect(distinct, undone, undoes):
+                self._values["target"][place : place + len(found)] = targets
+                self._values["undoes"][place : place + len(found)] = undoes
+                return
+        for at, (answer, target) in enumerate(zip(answers, found, strict=True), place):
+            undone = self._undone.setdefault(stack_of(answer), set())
+            if answer.action not in CLASS_ACTIONS and self._has_effect({target}, undone, undoes):
+                self._values["target"][at], self._values["undoes"][at] = target, undoes
+
+    def _has_effect(self, targets: set[int], undone: set[int], undoes: bool) -> bool:
+        """Take back, or bring again, answers of an undo stack if that can be with all of them."""
+        if undoes:
+            if not self._all_undone.isdisjoint(targets):
+                return False
+            self._all_undone |= targets
+            undone |= targets
+            return True
+        if not (targets <= undone and targets <= self._all_undone):
+            return False
+        self._all_undone -= targets
+        undone -= targets
+        return True
 
     def _reserve(self, n: int) -> None:
         """Make room; what was given out before keeps the old arrays."""
@@ -212,3 +254,14 @@ class LogColumns:
 
         self._values = {name: grown(values) for name, values in self._values.items()}
         self._seq = grown(self._seq)
+
+
+def _coded(values: Sequence[Any], code: Callable[[Any], float]) -> float | list[float]:
+    """The number of each value, worked out once for each different one; only one where all are the same."""
+    codes = {value: code(value) for value in dict.fromkeys(values)}
+    return next(iter(codes.values())) if len(codes) == 1 else list(map(codes.__getitem__, values))
+
+
+def _kind_of(action: Action) -> Action | str | None:
+    """What events have in common that can be followed at once: none of the classes changes an answer."""
+    return action if action in STEPS else None if action in CLASS_ACTIONS else "answer"

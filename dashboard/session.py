@@ -12,6 +12,7 @@ from typing import Any
 
 import param
 
+from ..data.bulk import uncollected
 from ..data.campaigns import CampaignRecord
 from ..data.events import CLASS_ACTIONS, STEPS
 from ..data.guidelines import Guideline
@@ -182,7 +183,12 @@ class LabellingSession(param.Parameterized):
 
     def in_turn_of_answers(self, work: Callable[[], Sequence[Event]]) -> Future[Commit]:
         """Run `work`, which stores answers, in the writer thread, and tell the pages of them."""
-        return self._writer.submit(lambda: self._committed(work()))
+
+        def whole() -> Commit:
+            with uncollected():
+                return self._committed(work())
+
+        return self._writer.submit(whole)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Run in the writer thread; what goes wrong is shown, never swallowed."""

@@ -22,11 +22,14 @@ def label_events(first: Event, item_ids: Sequence[str], labels: Sequence[str]) -
         The items with the name of the class of each.
     """
     common = replace(first, action=Action.LABEL, bulk=first.bulk or new_event_id()).__dict__
+    own = zip(new_event_ids(len(item_ids)), item_ids, labels, strict=True)
+    events: list[Event] = []
     with uncollected():
-        return [
-            made(common | {"event_id": event_id, "item_id": item_id, "label": label})
-            for event_id, item_id, label in zip(new_event_ids(len(item_ids)), item_ids, labels, strict=True)
-        ]
+        for event_id, item_id, label in own:
+            values = common.copy()  # keeps the keys that all share: much faster than `|`
+            values["event_id"], values["item_id"], values["label"] = event_id, item_id, label
+            events.append(made(values))
+    return events
 
 
 def step_events(action: Action, batch: Sequence[Event], annotator: str, event_id: str) -> list[Event]:
@@ -34,14 +37,14 @@ def step_events(action: Action, batch: Sequence[Event], annotator: str, event_id
     common = Event(event_id, action, "", annotator, datetime.now(UTC), input="key").__dict__
     ids = [event_id, *new_event_ids(len(batch) - 1)]
     order = batch if action == Action.REDO else batch[::-1]
+    events: list[Event] = []
     with uncollected():
-        return [
-            made(
-                common
-                | {"event_id": i, "item_id": e.item_id, "label": e.label, "target": e.event_id, "bulk": e.bulk}
-            )
-            for i, e in zip(ids, order, strict=True)
-        ]
+        for new_id, answer in zip(ids, map(vars, order), strict=True):
+            values = common.copy()
+            values["event_id"], values["target"] = new_id, answer["event_id"]
+            values["item_id"], values["label"], values["bulk"] = answer["item_id"], answer["label"], answer["bulk"]
+            events.append(made(values))
+    return events
 
 
 @contextmanager

@@ -245,19 +245,36 @@ class LogState:
         items, history, change = self.items, self._history, Counter[str]()
         class_ids, names = self._class_ids, dict[str, str]()
         for answer in map(self._events.__getitem__, targets):
-            item_id = answer.item_id
-            if len(history[item_id]) > 1 or answer.action not in LABELS:
-                self._settle(item_id)
-            elif is_undo:
-                change[str(items.pop(item_id).label)] -= 1
-            else:
-                class_id = class_ids.get(answer.event_id, str(answer.label))
-                if class_id not in names:
-                    names[class_id] = self.classes.name_of(class_id)
-                items[item_id] = ItemState("labelled", names[class_id], answer)
-                change[names[class_id]] += 1
+            if answer.action not in LABELS:
+                self._settle(answer.item_id)
+                continue
+            item_id, decision = answer.item_id, answer if not is_undo else None
+            if len(ids := history[item_id]) > 1:
+                decision = self._newest_decision(ids)
+            before = items.get(item_id)
+            if before is not None and before.label is not None:
+                change[before.label] -= 1
+            if decision is None:
+                items.pop(item_id, None)
+                continue
+            if decision.action not in LABELS:
+                items[item_id] = ItemState(STATUS[decision.action], None, decision)
+                continue
+            class_id = class_ids.get(decision.event_id, str(decision.label))
+            if class_id not in names:
+                names[class_id] = self.classes.name_of(class_id)
+            items[item_id] = ItemState("labelled", names[class_id], decision)
+            change[names[class_id]] += 1
         self._count(change)
         return True
+
+    def _newest_decision(self, ids: Sequence[str]) -> Event | None:
+        """The newest of an item's answers that is in force; notes are none."""
+        undone, events = self._undone, self._events
+        for event_id in reversed(ids):
+            if event_id not in undone and (event := events[event_id]).action is not Action.NOTE:
+                return event
+        return None
 
     def _note_down(self, step: Sequence[Event]) -> list[str]:
         ids = [event.event_id for event in step]
@@ -326,6 +343,13 @@ class LogState:
     def class_id(self, event: Event) -> str | None:
         """The id of the class that an answer names, which stays through new names; None when it names none."""
         return None if event.label is None else self._class_ids.get(event.event_id, event.label)
+
+    def class_ids(self, events: Sequence[Event]) -> list[str | None]:
+        """As `class_id`, of each event."""
+        known = self._class_ids
+        if not known:
+            return [event.label for event in events]
+        return [None if e.label is None else known.get(e.event_id, e.label) for e in events]
 
     def class_of(self, event: Event, classes: ClassTable | None = None) -> str | None:
         """What the class of an answer is called now, or in another table; None when it names none."""

@@ -32,7 +32,8 @@ class ItemIds:
     -----
     The first look-ups go through the column, a tenth of the work of an index; those after them sort 64-bit
     hashes of it, 12 bytes a row, and what is found by its hash is compared with the table. Identifiers that were
-    asked for a few at a time are remembered, so that an answer to an item on the screen waits for no look-up.
+    asked for a few at a time are remembered, so that an answer to an item on the screen waits for no look-up; so
+    are those of the newest larger look-up, as a step of many asks for the same ones several times.
     """
 
     def __init__(self, table: Table, name: str | None) -> None:
@@ -41,6 +42,8 @@ class ItemIds:
         self._sorted: tuple[NDArray[np.uint64], NDArray[np.uint32] | NDArray[np.int64]] | None = None
         self._n_scans = 0
         self._kept: tuple[dict[int, str], dict[str, int]] = {}, {}  # row → text, text → row
+        self._newest: tuple[NDArray[np.int64], list[str]] = np.empty(0, np.int64), []  # look-up of many
+        self._rows_of: dict[str, int] | None = None  # of the newest one; None before it is asked for
 
     def text(self, row: int) -> str:
         """The identifier of a row."""
@@ -51,8 +54,19 @@ class ItemIds:
         if self.name is None:
             return [str(int(row)) for row in rows]
         if len(rows) > FEW:
-            return self._read(rows)
+            return self._of_many(np.array(rows, np.int64))
         return self._remembered([int(row) for row in rows])
+
+    def _of_many(self, rows: NDArray[np.int64]) -> list[str]:
+        known, texts = self._newest
+        if not np.array_equal(known, rows):
+            texts = self._read(rows)
+            self._remember_many(rows, texts)
+        return list(texts)
+
+    def _remember_many(self, rows: NDArray[np.int64], texts: list[str]) -> None:
+        if len(rows) <= MOST_KEPT:
+            self._newest, self._rows_of = (rows, texts), None
 
     def _read(self, rows: NDArray[np.int64] | Sequence[int]) -> list[str]:
         texts: list[str] = self.table.take(rows, [str(self.name)]).column(0).cast(pa.string()).to_pylist()
@@ -91,6 +105,9 @@ class ItemIds:
         rows_of = self._kept[1]
         if len(texts) <= FEW and all(text in rows_of for text in texts):
             return np.array([rows_of[text] for text in texts], dtype=np.int64)
+        newest = self._find_in_newest(texts) if len(texts) > FEW else None
+        if newest is not None:
+            return newest
         if self._sorted is None and self._n_scans < MOST_SCANS:
             self._n_scans += 1
             return self._scan(texts)
@@ -115,6 +132,16 @@ class ItemIds:
             keys[done : done + len(block)] = block
             done += len(block)
         return keys
+
+    def _find_in_newest(self, texts: Sequence[str]) -> NDArray[np.int64] | None:
+        """The rows where the newest look-up of many had all of these; None else."""
+        if self._rows_of is None:
+            rows, known = self._newest
+            self._rows_of = dict(zip(known, rows.tolist(), strict=True))
+        try:
+            return np.array(list(map(self._rows_of.__getitem__, texts)), np.int64)
+        except KeyError:
+            return None
 
     def _scan(self, texts: Sequence[str]) -> NDArray[np.int64]:
         wanted = pa.array(list(texts), pa.string()).dictionary_encode()

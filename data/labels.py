@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import takewhile
 from operator import attrgetter
@@ -19,6 +18,8 @@ from .errors import InputError
 from .event_rows import EVENTS, from_row, write
 from .events import (
     CLASS_ACTIONS,
+    LABELS,
+    MANY,
     STATUS,
     STEPS,
     Action,
@@ -204,8 +205,10 @@ class LabelLog:
         self._engine.dispose()
 
 
-def _resolved(events: Iterable[Event], state: LogState) -> list[Event]:
+def _resolved(events: Sequence[Event], state: LogState) -> list[Event]:
     """The events that are not in the log yet, each once: labels told from relabels, targets checked."""
+    if len(events) >= MANY and _are_resolved(events, state):
+        return list(events)
     labelled: dict[str, bool] = {}
     resolved: dict[str, Event] = {}
     classes = _Trial(state)
@@ -232,11 +235,28 @@ def _resolved(events: Iterable[Event], state: LogState) -> list[Event]:
                 item = items.get(event.item_id)
                 has_label = item is not None and item.status == "labelled"
             action = Action.RELABEL if has_label else Action.LABEL
-            event = event if event.action is action else replace(event, action=action)
+            event = event if event.action is action else made(vars(event) | {"action": action})
         if action in STATUS:
             labelled[event.item_id] = STATUS[action] == "labelled"
         resolved[event_id] = event
     return list(resolved.values())
+
+
+def _are_resolved(events: Sequence[Event], state: LogState) -> bool:
+    """Whether these are one large step that is stored as it is: all labels, all relabels, or all undo or redo."""
+    by_id, items, action = state.by_id, state.items, events[0].action
+    ids = set(map(_id_of, events))
+    if len(ids) < len(events) or not by_id.keys().isdisjoint(ids) or any(e.action is not action for e in events):
+        return False
+    if action in STEPS:
+        answers = [by_id.get(str(event.target)) for event in events]
+        return all(e is not None and e.action in STATUS for e in answers)
+    if action not in LABELS or not all(event.label for event in events):
+        return False
+    item_ids = [event.item_id for event in events]
+    before = map(items.get, item_ids)
+    relabels = {item is not None and item.status == "labelled" for item in before}
+    return len(set(item_ids)) == len(item_ids) and relabels == {action is Action.RELABEL}
 
 
 def _numbered(events: list[Event], first: int) -> list[Event]:
