@@ -21,8 +21,10 @@ from ..data.events import (
     Action,
     Event,
     LogState,
+    Step,
     end_redo,
     stack_of,
+    values_of,
 )
 from ..data.labels import LabelLog
 from ..data.workspace import Workspace
@@ -169,9 +171,9 @@ class LogColumns:
         n, new = self._n, len(fresh)
         self._reserve(n + new)
         labels, annotators = self._labels, self._annotators
-        state, values = log.state(), list(map(vars, fresh))
-        class_ids, names = state.class_ids(fresh), [each["annotator"] for each in values]
-        actions, inputs = [each["action"] for each in values], [each["input"] for each in values]
+        state = log.state()
+        class_ids, names = state.class_ids(fresh), values_of(fresh, "annotator")
+        actions = values_of(fresh, "action")
         if not CLASS_ACTIONS.isdisjoint(actions):
             class_ids = [None if a in CLASS_ACTIONS else i for a, i in zip(actions, class_ids, strict=True)]
         for class_id in dict.fromkeys(class_ids):
@@ -180,31 +182,33 @@ class LogColumns:
         for name in dict.fromkeys(names):
             annotators.setdefault(name, len(annotators))
         own = {
-            "at": _coded([each["created_at"] for each in values], datetime.timestamp),
+            "at": _coded(values_of(fresh, "created_at"), datetime.timestamp),
             "action": _coded(actions, CODE.__getitem__),
             "label": _coded(class_ids, lambda class_id: -1 if class_id is None else labels[class_id]),
             "annotator": _coded(names, annotators.__getitem__),
-            "dwell": _coded([each["dwell_ms"] for each in values], lambda ms: np.nan if ms is None else ms / 1000),
-            "by_hand": _coded(inputs, lambda entered: entered not in NOT_BY_HAND),
-            "together": _coded([each["bulk"] for each in values], lambda bulk: bulk is not None),
-            "row": self.workspace.ids.find([each["item_id"] for each in values]),
+            "dwell": _coded(values_of(fresh, "dwell_ms"), lambda ms: np.nan if ms is None else ms / 1000),
+            "by_hand": _coded(values_of(fresh, "input"), lambda entered: entered not in NOT_BY_HAND),
+            "together": _coded(values_of(fresh, "bulk"), lambda bulk: bulk is not None),
+            "row": self.workspace.ids.find(values_of(fresh, "item_id")),
             "target": -1,
             "undoes": False,
         }
         for column, numbers in own.items():
             self._values[column][n : n + new] = numbers
-        self._seq[n : n + new] = [each["seq"] for each in values]
+        self._seq[n : n + new] = values_of(fresh, "seq")
         self._n += new
-        for action, group in groupby(enumerate(fresh, n), lambda pair: _kind_of(pair[1].action)):
-            places, events = zip(*group, strict=True)
-            if action in STEPS:
-                self._follow_steps(places[0], events, action == Action.UNDO, state)
-            elif action is not None:
+        place = n
+        for kind, group in [(_kind_of(fresh[0]), fresh)] if isinstance(fresh, Step) else groupby(fresh, _kind_of):
+            events = group if isinstance(group, Step) else list(group)
+            if kind in STEPS:
+                self._follow_steps(place, events, kind == Action.UNDO, state)
+            elif kind is not None:
                 self._end_redo(events)
+            place += len(events)
 
     def _end_redo(self, answers: Sequence[Event]) -> None:
-        stacks = {(e.input, e.bulk is None, e.annotator): e for e in answers}
-        for answer in stacks.values():
+        of_stacks = zip(*(values_of(answers, name) for name in ("input", "bulk", "annotator")), strict=True)
+        for answer in dict(zip(of_stacks, answers, strict=True)).values():
             end_redo(self._undone, answer)
 
     def _follow_steps(self, place: int, steps: Sequence[Event], undoes: bool, state: LogState) -> None:
@@ -213,7 +217,7 @@ class LogColumns:
         `place` is that of the first; the others follow it.
         """
         by_id = state.by_id
-        answers = [by_id[str(step.target)] for step in steps]
+        answers = [by_id[target] for target in map(str, values_of(steps, "target"))]
         targets = np.searchsorted(self._seq[: self._n], [answer.seq for answer in answers])
         found = targets.tolist()
         if len(stacks := set(map(stack_of, answers))) == 1 and not any(e.action in CLASS_ACTIONS for e in answers):
@@ -262,6 +266,7 @@ def _coded(values: Sequence[Any], code: Callable[[Any], float]) -> float | list[
     return next(iter(codes.values())) if len(codes) == 1 else list(map(codes.__getitem__, values))
 
 
-def _kind_of(action: Action) -> Action | str | None:
-    """What events have in common that can be followed at once: none of the classes changes an answer."""
-    return action if action in STEPS else None if action in CLASS_ACTIONS else "answer"
+def _kind_of(event: Event) -> str | None:
+    """What events have in common that can be followed at once: those of classes change no answer."""
+    action = event.action
+    return None if action in CLASS_ACTIONS else action if action in STEPS else "answer"

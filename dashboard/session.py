@@ -12,7 +12,7 @@ from typing import Any
 
 import param
 
-from ..data.bulk import uncollected
+from ..data.bulk import set_aside, uncollected
 from ..data.campaigns import CampaignRecord
 from ..data.events import CLASS_ACTIONS, STEPS
 from ..data.guidelines import Guideline
@@ -43,6 +43,8 @@ from .visitors import Visitors
 from .worker import Progress, Worker
 
 log = logging.getLogger(__name__)
+
+LARGE = 10_000  # events of a step after which the log is set aside from searches for garbage
 
 
 class LabellingSession(param.Parameterized):
@@ -186,7 +188,10 @@ class LabellingSession(param.Parameterized):
 
         def whole() -> Commit:
             with uncollected():
-                return self._committed(work())
+                commit = self._committed(work())
+                if len(commit.events) >= LARGE:
+                    set_aside()
+                return commit
 
         return self._writer.submit(whole)
 

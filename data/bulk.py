@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from .events import Action, Event, made, new_event_id, new_event_ids
+from .events import Action, Event, Step, made, new_event_id, new_event_ids
 
 
-def label_events(first: Event, item_ids: Sequence[str], labels: Sequence[str]) -> list[Event]:
+def label_events(first: Event, item_ids: Sequence[str], labels: Sequence[str]) -> Step:
     """One label an item, all of one step, so that one undo takes them back.
 
     Parameters
@@ -29,10 +29,10 @@ def label_events(first: Event, item_ids: Sequence[str], labels: Sequence[str]) -
             values = common.copy()  # keeps the keys that all share: much faster than `|`
             values["event_id"], values["item_id"], values["label"] = event_id, item_id, label
             events.append(made(values))
-    return events
+        return Step(events, ("event_id", "item_id", "label"))
 
 
-def step_events(action: Action, batch: Sequence[Event], annotator: str, event_id: str) -> list[Event]:
+def step_events(action: Action, batch: Sequence[Event], annotator: str, event_id: str) -> Step:
     """The undo, or redo, of all the answers of one step; the first event has the id given."""
     common = Event(event_id, action, "", annotator, datetime.now(UTC), input="key").__dict__
     ids = [event_id, *new_event_ids(len(batch) - 1)]
@@ -44,7 +44,7 @@ def step_events(action: Action, batch: Sequence[Event], annotator: str, event_id
             values["event_id"], values["target"] = new_id, answer["event_id"]
             values["item_id"], values["label"], values["bulk"] = answer["item_id"], answer["label"], answer["bulk"]
             events.append(made(values))
-    return events
+        return Step(events, ("event_id", "item_id", "label", "target", "bulk"))
 
 
 @contextmanager
@@ -57,3 +57,17 @@ def uncollected() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def set_aside() -> None:
+    """Leave all that there is now out of later searches for garbage, which hold up every thread.
+
+    The events of a log are no garbage, and millions of them take seconds to look through. What else there is
+    may become garbage later: call `look_through` when something large ends.
+    """
+    gc.freeze()
+
+
+def look_through() -> None:
+    """Have the next full search for garbage look at everything again."""
+    gc.unfreeze()

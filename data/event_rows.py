@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from .database import METADATA, from_microseconds, to_microseconds
-from .events import MANY, Action, Event, made
+from .events import MANY, Action, Event, made, values_of
 
 EVENTS = sa.Table(
     "events",
@@ -78,8 +78,7 @@ def from_row(row: Sequence[Any]) -> Event:
 
 def _columns_of(events: Sequence[Event]) -> dict[str, list[Any]]:
     """Events as the table keeps them: the values of each column."""
-    values = list(map(vars, events))
-    columns = {name: [each[name] for each in values] for name in COLUMNS}
+    columns = {name: values_of(events, name) for name in COLUMNS}
     columns["action"] = list(map(_NAMES.__getitem__, columns["action"]))
     moments = {moment: to_microseconds(moment) for moment in dict.fromkeys(columns["created_at"])}
     columns["created_at"] = list(map(moments.__getitem__, columns["created_at"]))

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import takewhile
-from operator import attrgetter
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -30,11 +29,10 @@ from .events import (
     fold,
     made,
     new_event_id,
+    values_of,
 )
 
 __all__ = ["Action", "Event", "ItemState", "LabelLog", "LogState", "Status", "fold", "new_event_id"]
-
-_id_of = attrgetter("event_id")
 
 
 class LabelLog:
@@ -61,6 +59,7 @@ class LabelLog:
         self._lock = threading.RLock()
         self._state: LogState | None = None
         self._newest = 0  # seq of the newest event in the state
+        self._newest_step: Sequence[Event] = ()  # what was stored last, in one transaction
         try:
             self._engine = open_database(path)
             make_tables(self._engine, [EVENTS])
@@ -90,18 +89,20 @@ class LabelLog:
         OSError
             When the disk refuses; nothing is stored then.
         """
-        given = [events] if isinstance(events, Event) else list(events)
+        given = [events] if isinstance(events, Event) else events
         with self._lock, uncollected():
             state = self.state()
-            by_id, ids = state.by_id, list(map(_id_of, given))
+            by_id, ids = state.by_id, values_of(given, "event_id")
             if not all(map(by_id.__contains__, ids)):
                 stored = self._store(given, state, given_away)
                 state.apply_all(stored)
                 self._newest = stored[-1].seq if stored else self._newest
+                self._newest_step = stored
             return list(map(by_id.__getitem__, ids))
 
-    def _store(self, given: Sequence[Event], state: LogState, given_away: bool) -> list[Event]:
+    def _store(self, given: Sequence[Event], state: LogState, given_away: bool) -> Sequence[Event]:
         """Write what is new in one transaction, after taking in what another process has written."""
+        self._newest_step = ()
         try:
             with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
                 newer = sa.select(EVENTS).where(EVENTS.c.seq > self._newest).order_by(EVENTS.c.seq)
@@ -168,9 +169,11 @@ class LabelLog:
             rows = connection.execute(query if where is None else query.where(where))
             return [from_row(row) for row in rows]
 
-    def newer(self, after: int) -> list[Event]:
+    def newer(self, after: int) -> Sequence[Event]:
         """Those of the events in the state whose `seq` is greater, in their order; from memory."""
         with self._lock:
+            if self._newest_step and self._newest_step[0].seq == after + 1:
+                return self._newest_step
             newest_first = reversed(self.state().by_id.values())
             return list(takewhile(lambda event: event.seq > after, newest_first))[::-1]
 
@@ -205,10 +208,10 @@ class LabelLog:
         self._engine.dispose()
 
 
-def _resolved(events: Sequence[Event], state: LogState) -> list[Event]:
+def _resolved(events: Sequence[Event], state: LogState) -> Sequence[Event]:
     """The events that are not in the log yet, each once: labels told from relabels, targets checked."""
     if len(events) >= MANY and _are_resolved(events, state):
-        return list(events)
+        return events
     labelled: dict[str, bool] = {}
     resolved: dict[str, Event] = {}
     classes = _Trial(state)
@@ -244,22 +247,21 @@ def _resolved(events: Sequence[Event], state: LogState) -> list[Event]:
 
 def _are_resolved(events: Sequence[Event], state: LogState) -> bool:
     """Whether these are one large step that is stored as it is: all labels, all relabels, or all undo or redo."""
-    by_id, items, action = state.by_id, state.items, events[0].action
-    ids = set(map(_id_of, events))
-    if len(ids) < len(events) or not by_id.keys().isdisjoint(ids) or any(e.action is not action for e in events):
+    by_id, items, actions = state.by_id, state.items, set(values_of(events, "action"))
+    ids = set(values_of(events, "event_id"))
+    if len(actions) > 1 or len(ids) < len(events) or not by_id.keys().isdisjoint(ids):
         return False
-    if action in STEPS:
-        answers = [by_id.get(str(event.target)) for event in events]
-        return all(e is not None and e.action in STATUS for e in answers)
-    if action not in LABELS or not all(event.label for event in events):
+    if actions <= set(STEPS):
+        answers = map(by_id.get, map(str, values_of(events, "target")))
+        return all(answer is not None and answer.action in STATUS for answer in answers)
+    if not (actions <= set(LABELS) and all(values_of(events, "label"))):
         return False
-    item_ids = [event.item_id for event in events]
-    before = map(items.get, item_ids)
-    relabels = {item is not None and item.status == "labelled" for item in before}
-    return len(set(item_ids)) == len(item_ids) and relabels == {action is Action.RELABEL}
+    item_ids = values_of(events, "item_id")
+    relabels = {item is not None and item.status == "labelled" for item in map(items.get, item_ids)}
+    return len(set(item_ids)) == len(item_ids) and relabels == {actions == {Action.RELABEL}}
 
 
-def _numbered(events: list[Event], first: int) -> list[Event]:
+def _numbered(events: Sequence[Event], first: int) -> Sequence[Event]:
     for seq, event in enumerate(events, first):
         event.__dict__["seq"] = seq
     return events
