@@ -13,6 +13,7 @@ import numpy as np
 import panel as pn
 import param
 
+from ..data.bulk import look_through
 from ..data.errors import InputError
 from .finder import Finder
 from .items import ItemCards
@@ -173,6 +174,7 @@ class Page(param.Parameterized):
         for unwatch in self._unwatch:
             unwatch()
         self._unwatch.clear()
+        look_through()
         self.session.visitors.leave(self.visitor)
 
     def _is_there(self) -> bool:

@@ -41,6 +41,8 @@ class Action(StrEnum):
     CLASS_RESTORE = "class_restore"
     CLASS_CHANGE = "class_change"
 
+    __hash__ = str.__hash__  # that of Enum is a function in Python, which takes longer than all else of a look-up
+
 
 LABELS = (Action.LABEL, Action.RELABEL)
 STATUS: dict[Action, Status] = {
@@ -271,17 +273,17 @@ class LogState:
         (self._undone.update if is_undo else self._undone.difference_update)(targets)
         items, history, change = self.items, self._history, Counter[str]()
         class_ids, names = self._class_ids, dict[str, str]()
-        events, undone = self._events, self._undone
+        events = self._events
         for target in targets:
             answer = events[target]
-            item_id, decision = answer.item_id, None
-            if answer.action not in LABELS:
+            item_id, action, decision = answer.item_id, answer.action, None
+            if action not in LABELS:
                 self._settle(item_id)
                 continue
-            for event_id in reversed(history[item_id]):
-                if event_id not in undone and (event := events[event_id]).action is not Action.NOTE:
-                    decision = event
-                    break
+            if (given := history[item_id])[-1] == target and not is_undo:
+                decision = answer
+            elif len(given) > 1:
+                decision = self._newest_decision(given)
             before = items.get(item_id)
             if before is not None and before.label is not None:
                 change[before.label] -= 1
@@ -297,6 +299,13 @@ class LogState:
             items[item_id] = ItemState(status, label, decision)
         self._count(change)
         return True
+
+    def _newest_decision(self, ids: Sequence[str]) -> Event | None:
+        """The newest of an item's answers that is in force; notes are none."""
+        for event_id in reversed(ids):
+            if event_id not in self._undone and (event := self._events[event_id]).action is not Action.NOTE:
+                return event
+        return None
 
     def _note_down(self, step: Sequence[Event]) -> list[str]:
         ids = values_of(step, "event_id")
@@ -336,10 +345,7 @@ class LogState:
         """Find the decision and note in force on an item, and count again."""
         history = self._history[item_id]
         in_force = [self._events[i] for i in reversed(history) if i not in self._undone]
-        if len(history) == 1 and (event := self._events[history[0]]).action != Action.NOTE:
-            self._decide(item_id, event if in_force else None)  # most items, in steps of many
-            return
-        self._decide(item_id, next((e for e in in_force if e.action != Action.NOTE), None))
+        self._decide(item_id, self._newest_decision(history))
         self._note(item_id, next((e for e in in_force if e.action == Action.NOTE), None))
 
     def _decide(self, item_id: str, newest: Event | None) -> None:
