@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rareloop.dashboard.log_columns import CODE, Columns, LogColumns
+from rareloop.dashboard.log_columns import CODE, DTYPES, Columns, LogColumns
 from rareloop.dashboard.pace import (
     active_seconds,
     finds_curve,
@@ -18,6 +18,8 @@ from rareloop.dashboard.pace import (
     session_began,
     since_break,
 )
+from rareloop.data import events, labels
+from rareloop.data.bulk import label_events, step_events
 from rareloop.data.events import Action, Event, fold
 from rareloop.data.labels import LabelLog
 
@@ -172,6 +174,40 @@ def test_new_events_of_a_real_log_are_taken_in_and_what_was_given_out_stays(tmp_
     assert undo is not None
     assert after.row[after.labelled()].tolist() == [0, 1]
     assert before.row[before.labelled()].tolist() == [0, 1, 2]
+    log.close()
+
+
+def test_large_steps_are_counted_as_their_events_one_by_one(tmp_path, monkeypatch):
+    for module in (events, labels):
+        monkeypatch.setattr(module, "MANY", 2)
+    log, rng = LabelLog(tmp_path / "labels.sqlite"), np.random.default_rng(5)
+    kept = LogColumns(SimpleNamespace(log=log, ids=Ids))
+    for turn in range(150):
+        who, kind = str(rng.choice(["ada", "bob"])), str(rng.choice(["label", "skip", "undo", "undo", "redo"]))
+        rows = rng.choice(9, size=4, replace=False)
+        state = log.state()
+        if kind == "label":
+            names = [str(name) for name in rng.choice(["star", "quasar"], size=4)]
+            log.append(
+                label_events(event(0, turn, who=who, input="grid"), list(map(str, rows)), names), given_away=True
+            )
+        elif kind == "skip":
+            log.append(event(turn, turn, action=Action.SKIP, who=who, row=rows[0], dwell_ms=turn))
+        elif (newest := (state.undoable if kind == "undo" else state.redoable)(who)) is not None:
+            batch = state.batch_of(newest, undone=kind == "redo")
+            log.append(step_events(Action(kind), batch, who, f"s{turn}"), given_away=True)
+        if rng.random() < 0.7:
+            kept.now()
+    numbered = log.events()
+    one_more = LogColumns(SimpleNamespace(log=(stub := SimpleNamespace(state=log.state)), ids=Ids))
+    for n in range(1, len(numbered) + 1):
+        stub.newer = lambda after, n=n: numbered[after:n]
+        singly = one_more.now()
+    at_once = kept.now()
+    for name in DTYPES:
+        np.testing.assert_array_equal(getattr(at_once, name), getattr(singly, name), err_msg=name)
+    assert (at_once.labels, at_once.annotators) == (singly.labels, singly.annotators)
+    assert at_once.undoes.any() and (at_once.target >= 0).sum() > at_once.undoes.sum()
     log.close()
 
 
