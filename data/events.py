@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from itertools import groupby
+from itertools import groupby, takewhile
 from operator import attrgetter
 from typing import Any, Literal
 
@@ -231,27 +231,21 @@ class LogState:
 
     def _label_all(self, step: Sequence[Event]) -> bool:
         """Take labels of one undo stack; does nothing, and says so, where the events are something else."""
-        said = Counter(values_of(step, "label"))
+        said = dict.fromkeys(values_of(step, "label"))
         if step[0].action not in LABELS or None in said:
             return False
         class_ids = {label: self.classes.of_label(str(label)) for label in said}
-        names = {label: self.classes.name_of(class_id) for label, class_id in class_ids.items()}
         ids = self._note_down(step)
-        items, history, change = self.items, self._history, Counter[str]()
-        for label, n in said.items():
-            change[names[label]] += n
-            if class_ids[label] != label:
-                self._class_ids |= {e.event_id: class_ids[label] for e in step if e.label == label}
-        for event, event_id in zip(step, ids, strict=True):
-            item_id = event.item_id
-            if (before := items.get(item_id)) is not None and before.label is not None:
-                change[before.label] -= 1
+        for label, class_id in class_ids.items():
+            if class_id != label:
+                self._class_ids |= {e.event_id: class_id for e in step if e.label == label}
+        item_ids, history = values_of(step, "item_id"), self._history
+        for item_id, event_id in zip(item_ids, ids, strict=True):
             if item_id in history:
                 history[item_id].append(event_id)
             else:
                 history[item_id] = [event_id]
-            items[item_id] = ItemState("labelled", names[event.label], event)
-        self._count(change)
+        self._decide_all(dict(zip(item_ids, step, strict=True)))
         self._done_by.setdefault(stack_of(step[0]), []).extend(ids)
         end_redo(self._undone_by, step[0])
         return True
@@ -271,34 +265,38 @@ class LogState:
         del source[-len(step) :]
         sink.extend(targets)
         (self._undone.update if is_undo else self._undone.difference_update)(targets)
-        items, history, change = self.items, self._history, Counter[str]()
-        class_ids, names = self._class_ids, dict[str, str]()
-        events = self._events
-        for target in targets:
-            answer = events[target]
-            item_id, action, decision = answer.item_id, answer.action, None
-            if action not in LABELS:
+        answers = list(map(self._events.__getitem__, targets))
+        item_ids = values_of(answers, "item_id")
+        if not set(values_of(answers, "action")) <= set(LABELS):
+            for item_id in item_ids:
                 self._settle(item_id)
-                continue
-            if (given := history[item_id])[-1] == target and not is_undo:
-                decision = answer
-            elif len(given) > 1:
-                decision = self._newest_decision(given)
-            before = items.get(item_id)
-            if before is not None and before.label is not None:
-                change[before.label] -= 1
-            if decision is None:
-                items.pop(item_id, None)
-                continue
-            status, label = STATUS[decision.action], None
-            if status == "labelled":
-                class_id = class_ids.get(decision.event_id, str(decision.label))
-                if (label := names.get(class_id)) is None:
-                    label = names[class_id] = self.classes.name_of(class_id)
-                change[label] += 1
-            items[item_id] = ItemState(status, label, decision)
-        self._count(change)
+            return True
+        histories, newest_of = map(self._history.__getitem__, item_ids), self._newest_decision
+        if is_undo:
+            decisions = [None if len(given) == 1 else newest_of(given) for given in histories]
+        else:
+            known = zip(targets, answers, histories, strict=True)
+            decisions = [answer if given[-1] == target else newest_of(given) for target, answer, given in known]
+        self._decide_all(dict(zip(item_ids, decisions, strict=True)))
         return True
+
+    def _decide_all(self, decisions: Mapping[str, Event | None]) -> None:
+        """As `_decide`, of many items."""
+        items, taken_back = self.items, [item_id for item_id, event in decisions.items() if event is None]
+        change = Counter[str | None]()
+        change.subtract(Counter(item.label for item in map(items.get, decisions) if item is not None))
+        for item_id in taken_back:
+            items.pop(item_id, None)
+        left = {i: e for i, e in decisions.items() if e is not None} if taken_back else decisions
+        events = [event for event in left.values() if event is not None]
+        statuses, class_ids = list(map(STATUS.__getitem__, values_of(events, "action"))), self.class_ids(events)
+        names = {each: None if each is None else self.classes.name_of(each) for each in dict.fromkeys(class_ids)}
+        labels = [
+            names[each] if status == "labelled" else None for each, status in zip(class_ids, statuses, strict=True)
+        ]
+        change.update(labels)
+        items.update(zip(left, map(ItemState, statuses, labels, events), strict=True))
+        self._count({label: n for label, n in change.items() if label is not None})
 
     def _newest_decision(self, ids: Sequence[str]) -> Event | None:
         """The newest of an item's answers that is in force; notes are none."""
@@ -442,11 +440,9 @@ class LogState:
         by their moment. Any other answer is a batch of its own.
         """
         stack = (self._undone_by if undone else self._done_by).get(stack_of(event), ())
-        batch, step = [], _step_of(event)
-        for other in map(self._events.__getitem__, reversed(stack)):
-            if (other.bulk or _step_of(other)) != step:
-                break
-            batch.append(other)
+        step = _step_of(event)
+        newest_first = map(self._events.__getitem__, reversed(stack))
+        batch = list(takewhile(lambda other: (other.bulk or _step_of(other)) == step, newest_first))
         return (batch if undone else batch[::-1]) or [event]
 
     def standing(self, annotator: str) -> Iterator[Event]:

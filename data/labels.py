@@ -98,6 +98,8 @@ class LabelLog:
                 state.apply_all(stored)
                 self._newest = stored[-1].seq if stored else self._newest
                 self._newest_step = stored
+                if stored is given:
+                    return list(stored)
             return list(map(by_id.__getitem__, ids))
 
     def _store(self, given: Sequence[Event], state: LogState, given_away: bool) -> Sequence[Event]:
