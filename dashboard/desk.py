@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,10 @@ class Desk:
     def round(self, progress: Progress, task: RoundTask) -> RoundResult:
         """Run one round; touches the whole pool."""
         audit = None if task.audit is None else self.audits.sealed_audit(task.audit)
-        result = run_round(self.pool, task.labels, task.settings, np.random.default_rng(task.seed), audit)
-        self._scoring = result.scoring
-        self._freeze(result, task.number)
-        self._judge = Judge.of(self.pool, result, task.labels, task.settings, task.number)
+        result = run_round(
+            self.pool, task.labels, task.settings, np.random.default_rng(task.seed), audit, progress
+        )
+        self._keep(result, task)
         stage = self._new_stage(task, result)
         # The page shows numbers; the fitted model and what belongs to it stay here.
         result.estimator = result.scoring = result.next_rates = None
@@ -77,6 +78,25 @@ class Desk:
             None if task.stop is None else stopping_report(task.stop, audit, number, task.labels, result.estimates)
         )
         return RoundResult(result, stage, stopping)
+
+    def _keep(self, result: Round, task: RoundTask) -> None:
+        """Keep what later tasks need of a round's model."""
+        self._scoring = result.scoring
+        self._freeze(result, task.number)
+        self._judge = Judge.of(self.pool, result, task.labels, task.settings, task.number)
+
+    def _recover(self, progress: Progress, newest: RoundTask | None) -> None:
+        """Make the model of the newest round again where this process does not have it.
+
+        That is so after the process was killed. The model depends on nothing but the round's task, and not on what
+        was asked: so nothing is chosen or measured again.
+        """
+        if self._judge is None and newest is not None:
+            progress(0.0, f"fitting the model of round {newest.number} again")
+            audit = None if newest.audit is None else self.audits.sealed_audit(newest.audit)
+            settings = replace(newest.settings, strategy="random", cross_validate=False)
+            rng = np.random.default_rng(newest.seed)
+            self._keep(run_round(self.pool, newest.labels, settings, rng, audit, progress), newest)
 
     def _new_stage(self, task: RoundTask, result: Round) -> NewStage | None:
         """Keep the rates of a new stage of the audit in a file, before anything is asked by them."""
@@ -87,20 +107,31 @@ class Desk:
         levels = tuple(float(level) for level in result.next_rates.levels)
         return NewStage(task.audit.number, float(result.audit["reach"]), levels, path.name)
 
-    def estimate(self, progress: Progress, labels: Labels, task: AuditTask, stop: StopTask) -> dict[str, Any]:
+    def estimate(
+        self,
+        progress: Progress,
+        labels: Labels,
+        task: AuditTask,
+        stop: StopTask,
+        newest: RoundTask | None = None,
+    ) -> dict[str, Any]:
         """Estimates and statements with the model of the newest round and new answers; touches the whole pool."""
+        self._recover(progress, newest)
         audit = self.audits.sealed_audit(task)
         estimates = None if self._scoring is None else re_estimate(self._scoring, labels, audit)
         return {"estimates": estimates, "stopping": stopping_report(stop, audit, task.number, labels, estimates)}
 
-    def scores(self, progress: Progress, kind: str, names: tuple[str, ...]) -> ScoreFiles:
+    def scores(
+        self, progress: Progress, kind: str, names: tuple[str, ...], newest: RoundTask | None = None
+    ) -> ScoreFiles:
         """Write what maps and rules know of every item, by the newest round; touches the whole pool."""
+        self._recover(progress, newest)
         folder = self.folder / "cache" / "scores"
         if kind == MODEL:
             return write_model_scores(folder, self._judge, names, progress)
         if kind == CLUSTER:
             return write_clusters(folder, self._judge, self.pool, progress)
-        return write_unlike(folder, self._judge, self.pool)
+        return write_unlike(folder, self._judge, self.pool, progress)
 
     # ---- campaigns -------------------------------------------------------------------------------
 
@@ -133,8 +164,8 @@ class Desk:
             numbers = permanent_numbers(self.audits.workspace.ids.keys(), task.seed)
             audit = SealedAudit(numbers, (Stage(Rates.uniform(len(numbers))),))
         if self._frozen is None or self._frozen.wanted != task.settings.wanted:
-            progress(0.0, "fitting the model")
-            result = run_round(self.pool, task.labels, task.settings, np.random.default_rng(task.seed), audit)
+            rng = np.random.default_rng(task.seed)
+            result = run_round(self.pool, task.labels, task.settings, rng, audit, progress)
             self._freeze(result, 0)
         if self._frozen is None:
             raise InputError("there is no model yet: label items of at least two classes first")

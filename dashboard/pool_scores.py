@@ -129,7 +129,7 @@ def write_model_scores(
     return files
 
 
-def write_unlike(folder: Path, judge: Judge | None, pool: Pool) -> ScoreFiles:
+def write_unlike(folder: Path, judge: Judge | None, pool: Pool, progress: Progress) -> ScoreFiles:
     """Write the distance of each item to the nearest labelled one, see `Landscape.reach`; touches the whole pool.
 
     Raises
@@ -140,7 +140,9 @@ def write_unlike(folder: Path, judge: Judge | None, pool: Pool) -> ScoreFiles:
     if judge is None or not len(judge.labels.rows):
         raise InputError("nothing is labelled yet: label an item first")
     landscape = pool.landscape(judge.settings.metric)  # type: ignore[arg-type]
-    distance = landscape.reach(np.asarray(pool.X[np.sort(judge.labels.rows)]), "labelled, for the map")
+    distance = landscape.reach(
+        np.asarray(pool.X[np.sort(judge.labels.rows)]), "labelled, for the map", progress=progress
+    )
     files = ScoreFiles(folder, judge.number)
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / "unlike.partial.npy"

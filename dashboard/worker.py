@@ -10,6 +10,7 @@ import os
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -35,10 +36,24 @@ THREADS = 1
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 NICENESS = 5
 PLANE_FILE = "plane.npy"
+CANCEL = "cancel"  # in the place of a task: that of this number is to end
+GRACE = 3.0  # s in which a task that was cancelled must end by itself
+REPORT_EVERY = 0.1  # s between two reports of progress in the same words
 
 
 class WorkerStoppedError(RuntimeError):
     """The worker process ended in the middle of a task."""
+
+
+class WorkCancelledError(InputError):
+    """A task was cancelled by a user."""
+
+    def __init__(self) -> None:
+        super().__init__("this was cancelled: start it again when you like")
+
+
+class _Cancelled(BaseException):
+    """Ends a task in the worker process; no `Exception`, which a round takes for the failure of a strategy."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +90,8 @@ def _work(connection: Connection, folder: Path) -> None:
 
     desk = Desk(folder)
     asked: queue.SimpleQueue[tuple[int, str, tuple[Any, ...]] | None] = queue.SimpleQueue()
-    threading.Thread(target=_take_in, args=(connection, asked), daemon=True).start()
+    cancelled: set[int] = set()
+    threading.Thread(target=_take_in, args=(connection, asked, cancelled), daemon=True).start()
     if asked.empty():
         import_all()  # the first round need not wait for it
     while (given := asked.get()) is not None:
@@ -84,11 +100,12 @@ def _work(connection: Connection, folder: Path) -> None:
             os.nice(NICENESS)
             is_nice = True
 
-        def report(share: float, text: str, number: int = number) -> None:
-            connection.send((number, "progress", (share, text)))
-
+        report = _reporter(connection, number, cancelled)
         try:
+            _check(number, cancelled)
             answer = (number, "done", getattr(desk, task)(report, *arguments))
+        except _Cancelled:
+            answer = (number, "cancelled", None)
         except InputError as error:
             answer = (number, "refused", str(error))
         except Exception as error:
@@ -100,12 +117,35 @@ def _work(connection: Connection, folder: Path) -> None:
             return
 
 
-def _take_in(connection: Connection, asked: queue.SimpleQueue[Any]) -> None:
+def _take_in(connection: Connection, asked: queue.SimpleQueue[Any], cancelled: set[int]) -> None:
     """Take tasks in while another is under way: whoever hands in a large one must not wait until that is done."""
     with contextlib.suppress(EOFError, OSError):
         while True:
-            asked.put(connection.recv())
+            given = connection.recv()
+            if given[1] == CANCEL:
+                cancelled.add(given[0])
+            else:
+                asked.put(given)
     asked.put(None)
+
+
+def _check(number: int, cancelled: set[int]) -> None:
+    if number in cancelled:
+        raise _Cancelled
+
+
+def _reporter(connection: Connection, number: int, cancelled: set[int]) -> Progress:
+    """What a task calls: it tells the page, or ends the task that was cancelled; calling it often costs little."""
+    last = [0.0, ""]
+
+    def report(share: float, text: str) -> None:
+        _check(number, cancelled)
+        now = time.monotonic()
+        if text != last[1] or now - last[0] >= REPORT_EVERY:
+            last[:] = now, text
+            connection.send((number, "progress", (share, text)))
+
+    return report
 
 
 @contextlib.contextmanager
@@ -121,6 +161,18 @@ def capped_threads() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@dataclass
+class _Asked:
+    """A task that has not been answered: over which connection it was handed in, and who waits for it."""
+
+    connection: Connection
+    task: str
+    arguments: tuple[Any, ...]
+    future: Future[Any]
+    progress: Progress | None
+    is_cancelled: bool = False
 
 
 class Worker:
@@ -141,7 +193,8 @@ class Worker:
         self.folder = folder
         self._numbers = itertools.count()
         self._lock = threading.Lock()
-        self._waiting: dict[int, tuple[Connection, Future[Any], Progress | None]] = {}
+        self._waiting: dict[int, _Asked] = {}
+        self._killed: Connection | None = None  # that of a process that had to be killed to cancel a task
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
         self._closed = False
@@ -164,23 +217,68 @@ class Worker:
         Returns
         -------
         Future
-            Fails with `InputError` for bad input, `WorkerStoppedError` when the process died, and
-            RuntimeError for anything else.
+            Fails with `InputError` for bad input, `WorkCancelledError` when it was cancelled, `WorkerStoppedError`
+            when the process died, and RuntimeError for anything else.
         """
         future: Future[Any] = Future()
         with self._lock:
-            number = next(self._numbers)
-            for _ in range(2):  # a process that died unnoticed is replaced once
-                connection = self._ensure()
-                self._waiting[number] = (connection, future, progress)
-                try:
-                    connection.send((number, task, arguments))
-                    return future
-                except OSError:
-                    del self._waiting[number]
-                    self._process = self._connection = None
-        future.set_exception(WorkerStoppedError("the model's process cannot be reached"))
+            is_sent = self._send(next(self._numbers), task, arguments, future, progress)
+        if not is_sent:
+            future.set_exception(WorkerStoppedError("the model's process cannot be reached"))
         return future
+
+    def _send(
+        self, number: int, task: str, arguments: tuple[Any, ...], future: Future[Any], progress: Progress | None
+    ) -> bool:
+        for _ in range(2):  # a process that died unnoticed is replaced once
+            connection = self._ensure()
+            self._waiting[number] = _Asked(connection, task, arguments, future, progress)
+            try:
+                connection.send((number, task, arguments))
+                return True
+            except OSError:
+                del self._waiting[number]
+                self._process = self._connection = None
+        return False
+
+    def cancel(self, future: Future[Any]) -> None:
+        """End a task: its future fails with `WorkCancelledError`; nothing happens when it is done already.
+
+        A task ends where it tells its progress next. One that does not within three seconds, as in the midst of a
+        fit or of a strategy of the user's own, takes the process with it: tasks that wait behind it are handed to
+        the next one, which makes the newest model again when one of them needs it.
+        """
+        with self._lock:
+            number = next((n for n, asked in self._waiting.items() if asked.future is future), None)
+            if number is None or self._waiting[number].is_cancelled:
+                return
+            asked = self._waiting[number]
+            asked.is_cancelled = True
+            with contextlib.suppress(OSError):  # its process is gone: `_fail` ends it
+                asked.connection.send((number, CANCEL, ()))
+            is_under_way = number == self._first(asked.connection)
+            if is_under_way:
+                self._give_grace(number)
+        if not is_under_way:
+            _settle(future, WorkCancelledError())
+
+    def _first(self, connection: Connection) -> int | None:
+        """The task that a process works at: they are done in turn."""
+        return min((n for n, asked in self._waiting.items() if asked.connection is connection), default=None)
+
+    def _give_grace(self, number: int) -> None:
+        timer = threading.Timer(GRACE, self._kill, (number,))
+        timer.daemon = True
+        timer.start()
+
+    def _kill(self, number: int) -> None:
+        """Kill the process if a task that was cancelled has still not ended."""
+        with self._lock:
+            asked, process = self._waiting.get(number), self._process
+            if asked is None or process is None or asked.connection is not self._connection:
+                return
+            self._killed = asked.connection
+        process.kill()
 
     def stop(self) -> None:
         """Kill the process: tasks under way fail with `WorkerStoppedError`, and the next one starts another."""
@@ -227,26 +325,54 @@ class Worker:
 
     def _answer(self, number: int, kind: str, content: Any) -> None:
         with self._lock:
-            entry = self._waiting.get(number) if kind == "progress" else self._waiting.pop(number, None)
-        if entry is None:
+            asked = self._waiting.get(number) if kind == "progress" else self._waiting.pop(number, None)
+            following = None if asked is None else self._first(asked.connection)
+            if kind != "progress" and following is not None and self._waiting[following].is_cancelled:
+                self._give_grace(following)
+        if asked is None:
             return
-        _, future, progress = entry
         if kind == "progress":
-            if progress is not None:
-                progress(*content)
+            if asked.progress is not None and not asked.is_cancelled:
+                asked.progress(*content)
         elif kind == "done":
-            future.set_result(content)
+            _settle(asked.future, content)
+        elif kind == "cancelled":
+            _settle(asked.future, WorkCancelledError())
         elif kind == "refused":
-            future.set_exception(InputError(content))
+            _settle(asked.future, InputError(content))
         else:
-            future.set_exception(RuntimeError(content))
+            _settle(asked.future, RuntimeError(content))
 
     def _fail(self, connection: Connection) -> None:
-        """Fail what was asked over a connection that has ended; a newer process has its own."""
+        """Fail what was asked over a connection that has ended; a newer process has its own.
+
+        Where it was ended to cancel a task, the others are handed in again.
+        """
+        failed: list[tuple[Future[Any], Exception]] = []
         with self._lock:
             if self._connection is connection:
                 self._process = self._connection = None
-            lost = [number for number, entry in self._waiting.items() if entry[0] is connection]
-            futures = [self._waiting.pop(number)[1] for number in lost]
-        for future in futures:
-            future.set_exception(WorkerStoppedError("the model's process stopped"))
+            lost = [number for number, asked in self._waiting.items() if asked.connection is connection]
+            for number, asked in [(number, self._waiting.pop(number)) for number in sorted(lost)]:
+                if asked.is_cancelled:
+                    failed.append((asked.future, WorkCancelledError()))
+                elif self._killed is not connection or not self._is_sent_again(number, asked):
+                    failed.append((asked.future, WorkerStoppedError("the model's process stopped")))
+        for future, error in failed:
+            _settle(future, error)
+
+    def _is_sent_again(self, number: int, asked: _Asked) -> bool:
+        try:
+            return self._send(number, asked.task, asked.arguments, asked.future, asked.progress)
+        except WorkerStoppedError:  # closed meanwhile
+            return False
+
+
+def _settle(future: Future[Any], outcome: Any) -> None:
+    """Give a future its result or error, unless it has one: a task that waited is cancelled at once."""
+    if future.done():
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

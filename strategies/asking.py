@@ -23,6 +23,7 @@ from .retrieval import Index
 from .rows import RememberingLearner, Rows
 from .seals import Seals
 from .settings import RoundSettings
+from .steps import Steps
 from .subpools import Subpooled
 
 RANDOM_SUBPOOL = 2_000
@@ -55,6 +56,8 @@ class Asker:
         Shares of the classes in the pool, ``(n_classes,)``; None where they are not known.
     messages
         Where it says what went wrong.
+    steps
+        Told how far an index of the pool is that is made first.
 
     Attributes
     ----------
@@ -78,6 +81,7 @@ class Asker:
     brief: Brief
     prevalence: NDArray[np.float64] | None
     messages: list[str]
+    steps: Steps = field(default_factory=Steps)
     shares: dict[str, float] = field(default_factory=dict)
     n_scored: int = 0
     subpool_size: int | None = None
@@ -274,7 +278,7 @@ class Asker:
         )
 
     def _index(self) -> Index:
-        index = self.pool.index(self.brief.metric)
+        index = self.pool.index(self.brief.metric, self.steps.part)
         self.retrieval = index.note
         return index
 

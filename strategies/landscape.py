@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..later import Later
 from .retrieval import Metric, distances_to, unit
 from .rows import Rows, blocks
+from .steps import Progress, tell_nobody
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -124,7 +125,11 @@ class Landscape:
         return result
 
     def reach(
-        self, vectors: NDArray[np.float32], what: str, over: Literal["pool", "sketch"] = "pool"
+        self,
+        vectors: NDArray[np.float32],
+        what: str,
+        over: Literal["pool", "sketch"] = "pool",
+        progress: Progress = tell_nobody,
     ) -> NDArray[np.float32]:
         """The distance of every item to the nearest of some vectors; infinite without any.
 
@@ -137,6 +142,8 @@ class Landscape:
             Names the set of vectors, which grows from call to call.
         over
             The whole pool, ``(n_items,)``, which is touched then, or its sketch.
+        progress
+            Told before each block of items, with the share done.
         """
         n_items = len(self.X) if over == "pool" else len(self.sketch)
         keys = {vector.tobytes(): vector for vector in np.asarray(vectors, np.float32)}
@@ -146,7 +153,7 @@ class Landscape:
             known, distance = set(), np.full(n_items, np.inf, np.float32)
         fresh = [keys[key] for key in chosen if key not in known]
         if fresh:
-            distance = np.minimum(distance, self._distances(self.project(np.stack(fresh)), over))
+            distance = np.minimum(distance, self._distances(self.project(np.stack(fresh)), over, progress))
         self._reached[what, over] = (set(chosen), distance)
         return distance
 
@@ -162,11 +169,12 @@ class Landscape:
             result[piece] = np.sqrt(distances_to(places, self.project(values), "euclidean").min(axis=0))
         return result
 
-    def _distances(self, places: NDArray[np.float32], over: str) -> NDArray[np.float32]:
+    def _distances(self, places: NDArray[np.float32], over: str, progress: Progress) -> NDArray[np.float32]:
         """The distance of every item to the nearest of some places in the axes."""
         items = self.sketch if over == "sketch" else self.X if self._projected is None else self._projected
         result = np.empty(len(items), np.float32)
         for piece, values in blocks(items):
+            progress(piece.start / len(items), f"{piece.start:,} of {len(items):,} items")
             there = self.project(values) if items is self.X else values
             result[piece] = np.sqrt(distances_to(places, there, "euclidean").min(axis=0))
         return result

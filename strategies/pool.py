@@ -12,6 +12,7 @@ from .duplicates import equal_rows
 from .landscape import Landscape
 from .retrieval import Index, Metric, make_index
 from .rows import blocks
+from .steps import Progress, tell_nobody
 
 PLANE_SAMPLE = 100_000
 
@@ -36,10 +37,13 @@ class Pool:
         """What is known of the pool without labels; kept, so that it is worked out once."""
         return self._landscapes.setdefault(metric, Landscape(self.X, metric))
 
-    def index(self, metric: Metric = "euclidean") -> Index:
-        """What finds the nearest items: exact, or an index above a size; kept. Touches the whole pool."""
+    def index(self, metric: Metric = "euclidean", progress: Progress = tell_nobody) -> Index:
+        """What finds the nearest items: exact, or an index above a size; kept. Touches the whole pool.
+
+        `progress` is told how far an index is that is made now, and may break it off; the next call begins anew.
+        """
         if metric not in self._indices:
-            self._indices[metric] = make_index(self.X, metric)
+            self._indices[metric] = make_index(self.X, metric, progress=progress)
         return self._indices[metric]
 
     @cached_property

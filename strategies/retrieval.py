@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .rows import Rows, blocks
+from .steps import Progress, tell_nobody
 
 Metric = Literal["euclidean", "cosine"]
 Neighbours = tuple[NDArray[np.float32], NDArray[np.int64]]
@@ -23,6 +24,7 @@ RECALL_NEIGHBORS = 50
 RECALL_QUERIES = 100
 TRAINING_PER_CELL = 50
 TRAINING_TURNS = 10
+MAKING = "making the index of the pool"
 
 
 def nearest(X: Any, vectors: ArrayLike, k: int, metric: Metric = "euclidean") -> Neighbours:
@@ -159,6 +161,8 @@ class FaissIndex(Index):
         See `Index`.
     target
         Share of the 50 nearest rows to be found.
+    progress
+        Told between the steps of making it, with the share done.
 
     Attributes
     ----------
@@ -174,7 +178,11 @@ class FaissIndex(Index):
     """
 
     def __init__(
-        self, X: NDArray[np.float32], metric: Metric = "euclidean", target: float = RECALL_TARGET
+        self,
+        X: NDArray[np.float32],
+        metric: Metric = "euclidean",
+        target: float = RECALL_TARGET,
+        progress: Progress = tell_nobody,
     ) -> None:
         import faiss  # optional
 
@@ -183,9 +191,12 @@ class FaissIndex(Index):
         kind = faiss.METRIC_INNER_PRODUCT if metric == "cosine" else faiss.METRIC_L2
         self._file = faiss.index_factory(X.shape[1], f"IVF{self.n_cells},Flat", kind)
         self._file.cp.niter = TRAINING_TURNS
+        progress(0.0, MAKING)
         self._file.train(self._ready(self._draw(TRAINING_PER_CELL * self.n_cells, np.random.default_rng(0))))
-        for _, values in blocks(X):
+        for piece, values in blocks(X):
+            progress(0.4 + 0.5 * piece.start / len(X), MAKING)
             self._file.add(self._ready(values))
+        progress(0.9, MAKING)
         self.n_probed, self.measured_recall = self._tuned(target)
 
     def _ready(self, vectors: ArrayLike) -> NDArray[np.float32]:
@@ -239,13 +250,19 @@ class FaissIndex(Index):
         return f"approximate search: {self.measured_recall:.0%} of the {RECALL_NEIGHBORS} nearest are found"
 
 
-def make_index(X: NDArray[np.float32], metric: Metric = "euclidean", above: int = INDEX_ABOVE) -> Index:
+def make_index(
+    X: NDArray[np.float32],
+    metric: Metric = "euclidean",
+    above: int = INDEX_ABOVE,
+    *,
+    progress: Progress = tell_nobody,
+) -> Index:
     """Exact search, or for a matrix of more than `above` rows, where faiss is installed, an index.
 
     An index touches all rows when it is made, and holds a copy of the matrix.
     """
     if len(X) > above and find_spec("faiss") is not None:
-        return FaissIndex(X, metric)
+        return FaissIndex(X, metric, progress=progress)
     return ExactIndex(X, metric)
 
 

@@ -29,6 +29,7 @@ from .retrieval import Metric
 from .rows import RememberingLearner, Rows, packed
 from .scoring import Scoring, make_scoring, shown_model, stage_rates
 from .settings import RoundSettings
+from .steps import Progress, Steps, tell_nobody
 
 if TYPE_CHECKING:
     from modAL.models import ActiveLearner
@@ -104,6 +105,7 @@ def run_round(
     settings: RoundSettings,
     rng: np.random.Generator,
     audit: SealedAudit | None = None,
+    progress: Progress = tell_nobody,
 ) -> Round:
     """Fit, choose what to ask next, and measure; the same arguments give the same round.
 
@@ -118,8 +120,13 @@ def run_round(
     audit
         The sealed audit with its answers. Its items stay candidates of the strategies: what those would ask
         of them comes back marked as sealed.
+    progress
+        Called between the steps, and before each block of the pool that is scored, with the share of the work
+        done and what is being done. See `Steps` for how it can end the round.
     """
-    return _Turn(pool, labels, settings, rng, audit).run()
+    steps = Steps(progress)
+    steps.begin(0.0, 0.05, "looking up what is open")
+    return _Turn(pool, labels, settings, rng, audit, steps).run()
 
 
 def fit_model(
@@ -173,8 +180,10 @@ class _Turn:
         settings: RoundSettings,
         rng: np.random.Generator,
         audit: SealedAudit | None,
+        steps: Steps | None = None,
     ) -> None:
         self.pool, self.labels, self.settings, self.rng = pool, labels, settings, rng
+        self.steps = steps or Steps()
         self.correcting_rng = rng.spawn(1)[0]  # of its own: the model does not depend on what is asked
         self.audit = None if audit is None else audit.beside(labels)
         answers = Answers() if self.audit is None else self.audit.answers
@@ -205,23 +214,27 @@ class _Turn:
         labels, n_classes = self.labels, self.labels.n_classes
         if not len(self.rows):
             self.messages.append("every item has an answer: nothing is left to ask")
+        self.steps.begin(0.05, 0.2, "fitting the model")
         with self.clock.measure("fit"):
             fitted = self._fit()
-        learner: Any = None if fitted is None else RememberingLearner(fitted, self.pool.X)
+        learner: Any = None if fitted is None else RememberingLearner(fitted, self.pool.X, self.steps)
         prior = np.full(n_classes, np.nan) if learner is None else class_prior(labels.classes, n_classes)
         prevalence, source = self._prevalence(prior)
         asker = Asker(
             self.pool, self.labels, self.settings, self.rng, self.audit, self.rows, self.sealed, self.taken,
-            self.n_labels, self.brief, self.known_prevalence, self.messages,
+            self.n_labels, self.brief, self.known_prevalence, self.messages, self.steps,
         )  # fmt: skip
+        self.steps.begin(0.2, 0.6, "choosing what to ask next")
         with self.clock.measure("query"):
             queries = asker.queries(learner)
+            self.steps.begin(0.6, 0.7, "predicting what is asked")
             model = self._model(learner)
             shown = self._shown(model, queries)
             reasons = self._reasons(queries)
         with self.clock.measure("metrics"):
             metrics = [] if learner is None else self._metrics()
             self._estimate(learner, model)
+        self.steps.finish()
         return Round(
             queries=queries,
             shown_probabilities=shown,
@@ -351,6 +364,7 @@ class _Turn:
         """Score the pool, and let the audit say how good that is; a message where it fails."""
         if self.audit is None or learner is None:
             return
+        self.steps.begin(0.85, 1.0, "estimating what the pool holds")
         scores_all = self.spec.fast or self.pool.n_items <= self.settings.anchors_above
         try:
             self.scoring = make_scoring(
@@ -381,11 +395,15 @@ class _Turn:
     def _metrics(self) -> list[dict[str, Any]]:
         if not self.settings.cross_validate:
             return []
+        self.steps.begin(0.7, 0.85, "measuring the model on the labels")
         seed = int(self.rng.integers(2**31))
+
+        def make() -> Any:
+            self.steps.pause()
+            return self.spec.make(seed)
+
         try:
-            return cross_validate(
-                lambda: self.spec.make(seed), self.X, self.labels.classes, self.labels.n_classes, self.rng
-            )
+            return cross_validate(make, self.X, self.labels.classes, self.labels.n_classes, self.rng)
         except Exception as error:
             self.messages.append(f"the labels could not be cross-validated ({type(error).__name__}: {error})")
             return []

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .steps import Steps
+
 BLOCK = 65_536
 CLOSE = 1.3
 MOST_OF_IT = 0.5
@@ -135,16 +137,26 @@ class RememberingLearner:
     matrix
         A matrix of which most rows are asked for more than once, in different choices: it is predicted as a
         whole then.
+    steps
+        Told before each block that is predicted.
     """
 
-    def __init__(self, learner: Any, matrix: NDArray[np.float32] | None = None) -> None:
+    def __init__(
+        self, learner: Any, matrix: NDArray[np.float32] | None = None, steps: Steps | None = None
+    ) -> None:
         self.learner = learner
         self.matrix = matrix
+        self.steps = steps or Steps()
         self._known: tuple[Any, NDArray[np.float32]] | None = None
         self._whole: NDArray[np.float32] | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.learner, name)
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """What the learner predicts for rows ``(n_rows, n_features)``; not remembered."""
+        self.steps.pause()
+        return np.asarray(self.learner.predict_proba(X))
 
     def predict_rows(self, X: Any) -> NDArray[np.float32]:
         """Class probabilities of all rows of X, remembered for as long as the same X is asked for."""
@@ -154,12 +166,25 @@ class RememberingLearner:
 
     def _predicted(self, X: Any) -> NDArray[np.float32]:
         if self.matrix is None or not isinstance(X, Rows) or X.matrix is not self.matrix:
-            return predict_proba(self.learner, X)
+            return self._in_blocks(X)
         if self._whole is None and len(X) < MOST_OF_IT * len(self.matrix):
-            return predict_proba(self.learner, X)
+            return self._in_blocks(X)
         if self._whole is None:
-            self._whole = predict_proba(self.learner, Rows(self.matrix))
+            self._whole = self._in_blocks(Rows(self.matrix))
         return self._whole if X.index is None else self._whole[X.index]
+
+    def _in_blocks(self, X: Any) -> NDArray[np.float32]:
+        if isinstance(self.learner, RememberingLearner):
+            return self.learner.predict_rows(X)
+        n_done = 0
+
+        def block(values: NDArray[Any]) -> NDArray[Any]:
+            nonlocal n_done
+            self.steps.within(n_done / len(X))
+            n_done += len(values)
+            return np.asarray(self.learner.predict_proba(values))
+
+        return by_row(X, block)
 
 
 def view(X: Any, positions: NDArray[np.int64]) -> Any:

@@ -5,17 +5,28 @@ from __future__ import annotations
 import multiprocessing
 import queue
 import threading
+import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from rareloop.dashboard.worker import RoundTask, Worker, WorkerStoppedError, _take_in, plane_path
+from rareloop.dashboard import worker as worker_module
+from rareloop.dashboard.worker import (
+    RoundTask,
+    WorkCancelledError,
+    Worker,
+    WorkerStoppedError,
+    _take_in,
+    plane_path,
+)
 from rareloop.data.errors import InputError
 from rareloop.data.workspace import Workspace, workspace_folder
 from rareloop.strategies.pool import Pool
 from rareloop.strategies.rounds import Labels, RoundSettings, run_round
+from rareloop.tests.dashboard.waiting import STRATEGY, a_gate
 
-PATIENCE = 120
+PATIENCE = 25
 
 
 @pytest.fixture
@@ -78,7 +89,7 @@ def test_large_tasks_are_taken_in_while_another_one_is_under_way():
     """Whoever hands them in is the thread that stores answers, and a pipe holds 64 KB."""
     ours, theirs = multiprocessing.Pipe()
     asked = queue.SimpleQueue()
-    threading.Thread(target=_take_in, args=(theirs, asked), daemon=True).start()
+    threading.Thread(target=_take_in, args=(theirs, asked, set()), daemon=True).start()
     for number in range(3):
         ours.send((number, "round", (b"x" * 10**6,)))  # nobody has asked for the one before
     ours.close()
@@ -90,3 +101,70 @@ def test_a_closed_worker_takes_nothing(worker):
     worker.close()
     with pytest.raises(WorkerStoppedError):
         worker.submit("prepare")
+
+
+# ---- cancelling -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gate():
+    """Keeps the rounds of the waiting strategy until it is opened."""
+    with a_gate() as one:
+        yield one
+
+
+def wait(condition):
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def slow(**more):
+    settings = replace(task().settings, strategy=STRATEGY, wanted=(1,))
+    return replace(task(), settings=settings, **more)
+
+
+def test_a_cancelled_round_ends_at_its_next_step_and_the_model_before_it_stays(workspace, gate, worker):
+    worker.submit("prepare").result(PATIENCE)
+    known = replace(task(), settings=RoundSettings(wanted=(1,)), number=1)
+    worker.submit("round", known).result(PATIENCE)
+    process = worker._process
+    future = worker.submit("round", slow(number=2))
+    wait(lambda: gate.has_begun)
+    worker.cancel(future)
+    gate.open()
+    with pytest.raises(WorkCancelledError):
+        future.result(PATIENCE)
+    files = worker.submit("scores", "model", ("x", "y")).result(PATIENCE)
+    assert files.round == 1
+    assert worker._process is process
+    worker.cancel(future)  # done already: nothing happens
+    assert worker.submit("round", task()).result(PATIENCE).round.queries.rows.size == 10
+
+
+def test_a_round_that_does_not_listen_takes_the_process_with_it_and_the_model_comes_back(
+    workspace, gate, worker, monkeypatch
+):
+    monkeypatch.setattr(worker_module, "GRACE", 0.2)
+    worker.submit("prepare").result(PATIENCE)
+    known = replace(task(), settings=RoundSettings(wanted=(1,)), number=1)
+    worker.submit("round", known).result(PATIENCE)
+    before = np.array(worker.submit("scores", "model", ("x", "y")).result(PATIENCE).values("p1"))
+    process = worker._process
+    future = worker.submit("round", slow(number=2))
+    waiting = worker.submit("scores", "model", ("x", "y"), known)
+    given_up = worker.submit("scores", "cluster", ("x", "y"), known)
+    wait(lambda: gate.has_begun)
+    worker.cancel(given_up)
+    with pytest.raises(WorkCancelledError):
+        given_up.result(0)  # what has not begun ends at once
+    worker.cancel(future)
+    with pytest.raises(WorkCancelledError):
+        future.result(PATIENCE)
+    files = waiting.result(PATIENCE)
+    assert worker._process is not process
+    assert files.round == 1
+    assert np.array_equal(files.values("p1"), before)
+    estimate = worker.submit("scores", "unlike", ("x", "y")).result(PATIENCE)
+    assert estimate.round == 1
