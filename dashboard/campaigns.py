@@ -22,7 +22,8 @@ from . import certificates
 from .frozen import Drawing, Progress
 from .queue import Queued
 from .reasons import CAMPAIGN
-from .worker import RoundTask, Worker
+from .tasks import Tasks
+from .worker import RoundTask
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Hooks:
     given the items that the campaign has reached; `failed` takes a sentence for the user.
     """
 
-    worker: Callable[[], Worker]
+    worker: Callable[[], Tasks]
     task: Callable[[], RoundTask]
     changed: Callable[[], None]
     ended: Callable[[Sequence[str]], None]

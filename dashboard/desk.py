@@ -13,6 +13,7 @@ from ..data.audits import stage_path, store_codes
 from ..data.errors import InputError
 from ..data.workspace import Workspace
 from ..strategies.audit import Rates, SealedAudit, Stage, permanent_numbers
+from ..strategies.base import RandomSampling
 from ..strategies.labels import Labels
 from ..strategies.pool import Pool, pca_plane
 from ..strategies.rounds import Round, re_estimate, run_round
@@ -86,17 +87,19 @@ class Desk:
         self._judge = Judge.of(self.pool, result, task.labels, task.settings, task.number)
 
     def _recover(self, progress: Progress, newest: RoundTask | None) -> None:
-        """Make the model of the newest round again where this process does not have it.
-
-        That is so after the process was killed. The model depends on nothing but the round's task, and not on what
-        was asked: so nothing is chosen or measured again.
-        """
+        """Make the model of the newest round again where a process before this one had it, and was killed."""
         if self._judge is None and newest is not None:
-            progress(0.0, f"fitting the model of round {newest.number} again")
             audit = None if newest.audit is None else self.audits.sealed_audit(newest.audit)
-            settings = replace(newest.settings, strategy="random", cross_validate=False)
-            rng = np.random.default_rng(newest.seed)
-            self._keep(run_round(self.pool, newest.labels, settings, rng, audit, progress), newest)
+            self._keep(self._model_of(newest, audit, progress), newest)
+
+    def _model_of(self, task: RoundTask, audit: SealedAudit | None, progress: Progress) -> Round:
+        """A round for its model alone: that does not depend on what is asked, so nothing is chosen or measured."""
+        settings = replace(task.settings, strategy=RandomSampling.name, cross_validate=False)
+        rng = np.random.default_rng(task.seed)
+        result = run_round(self.pool, task.labels, settings, rng, audit, progress)
+        if result.scoring is not None:
+            result.scoring.settings = task.settings
+        return result
 
     def _new_stage(self, task: RoundTask, result: Round) -> NewStage | None:
         """Keep the rates of a new stage of the audit in a file, before anything is asked by them."""
@@ -164,9 +167,7 @@ class Desk:
             numbers = permanent_numbers(self.audits.workspace.ids.keys(), task.seed)
             audit = SealedAudit(numbers, (Stage(Rates.uniform(len(numbers))),))
         if self._frozen is None or self._frozen.wanted != task.settings.wanted:
-            rng = np.random.default_rng(task.seed)
-            result = run_round(self.pool, task.labels, task.settings, rng, audit, progress)
-            self._freeze(result, 0)
+            self._freeze(self._model_of(task, audit, progress), 0)
         if self._frozen is None:
             raise InputError("there is no model yet: label items of at least two classes first")
         return self._frozen, self._frozen.frame(task.labels, audit, names, progress)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.errors import InputError
+from ..data.errors import InputError, WorkCancelledError
 from ..data.roundlog import RoundRecord
 from ..data.workspace import Workspace
 from ..strategies.rounds import RoundSettings
+from .questions import MIN_QUEUE
 from .queue import Queued, records_of
 from .stopping import StopTask, stop_task
 from .taxonomy_editing import EXTENT_SINCE
@@ -71,7 +72,10 @@ class Loop:
     reports
         Of all rounds, in their order.
     n_unseen
-        Decisions that no round has seen.
+        Decisions since the newest round began.
+    newest_task
+        What the newest round was given that ended in this run, None before one has: with it, the worker can make
+        its model again.
     """
 
     def __init__(self, session: LabellingSession) -> None:
@@ -80,6 +84,7 @@ class Loop:
         self._is_asked_for = False  # while none could be
         self.reports: list[dict[str, Any]] = []
         self.n_unseen = 0
+        self.newest_task: RoundTask | None = None
 
     def restore(self) -> None:
         """Show what the rounds so far have said."""
@@ -99,9 +104,20 @@ class Loop:
         session = self._session
         if session.questions.is_short:
             return True
+        return self.n_unseen >= self._n_enough
+
+    @property
+    def _n_enough(self) -> int:
+        """After how many decisions a round starts."""
+        session = self._session
         # The second class makes a model possible: that is not waited for.
         is_first_model = len(session.state.counts) > 1 and not session.report.get("has_model")
-        return self.n_unseen >= (1 if is_first_model else session.retrain_every)
+        return 1 if is_first_model else session.retrain_every
+
+    def _n_until_due(self) -> int:
+        """How many of the questions that wait can be decided until a round starts, at least one."""
+        n_until_short = len(self._session.queue) - MIN_QUEUE + 1
+        return max(1, min(self._n_enough - self.n_unseen, n_until_short))
 
     def start(self) -> None:
         """Hand the labels as of now to the worker, or as soon as the round under way is there."""
@@ -115,7 +131,7 @@ class Loop:
             session.auditor.begin(session.settings.audit_share)
         task = self.task()
         try:
-            future = session.worker.submit("round", task)
+            future = session.tasks.submit("round", task, title=f"Round {task.number}")
         except WorkerStoppedError as error:
             session.problem = f"{error}; labels are kept, and the next one starts it again"
             return
@@ -152,15 +168,18 @@ class Loop:
         session, number = self._session, task.number
         session.round_running = False
         error = future.exception()
+        if isinstance(error, WorkCancelledError):
+            self._go_on_without(number)
+            return
         if error is not None:
             log.error("round %d failed: %s", number, error)
             session.problem = f"round {number} failed ({error}); labels are kept, and the next one starts it again"
-            if session.questions.is_short and not session.campaigner.is_under_way:
-                session.questions.draw()
+            self._refill()
             return
         done = future.result()
         result = done.round
         session.problem = ""
+        self.newest_task = task
         if done.stage is not None:
             session.auditor.open_stage(done.stage)
         queued = session.questions.of_round(result, number)
@@ -174,6 +193,28 @@ class Loop:
         self._show(dict(self.reports[-1]))
         if self._is_asked_for or (self.n_unseen and self.is_due() and has_fresh):
             self.start()
+
+    def _go_on_without(self, number: int) -> None:
+        """Say when the round after a cancelled one starts; the questions stay as they are."""
+        session = self._session
+        self._refill()
+        if self._is_asked_for:
+            said = f"Round {number} cancelled; the one that was asked for meanwhile starts now."
+            self.start()
+        else:
+            n = self._n_until_due()
+            labels = "1 more label" if n == 1 else f"{n} more labels"
+            if n > 1 and len(session.state.counts) < 2:
+                labels += ", or the first of a second class"
+            said = f"Round {number} cancelled; the next one starts after {labels}."
+        session.problem = said
+        session.tasks.say(said)
+
+    def _refill(self) -> None:
+        """Ask random items where no round has brought enough others."""
+        session = self._session
+        if session.questions.is_short and not session.campaigner.is_under_way:
+            session.questions.draw()
 
     def _record(self, task: RoundTask, report: dict[str, Any], queued: tuple[Queued, ...]) -> None:
         """Keep what the round was and asked; a disk that refuses must not stop the loop."""
@@ -201,7 +242,7 @@ class Loop:
         if task is None or session.round_running or session.campaigner.is_under_way:
             return
         try:
-            future = session.worker.submit("estimate", session.labels(), task, self._stop_task())
+            future = session.worker.submit("estimate", session.labels(), task, self._stop_task(), self.newest_task)
         except WorkerStoppedError:
             return  # the next round estimates
         future.add_done_callback(lambda done: session.later(lambda: self._take_estimates(done)))

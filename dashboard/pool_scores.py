@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ import param
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from ..data.errors import InputError
+from ..data.errors import InputError, WorkCancelledError
 from ..strategies.calibration import no_thresholds
 from ..strategies.labels import Labels
 from ..strategies.pool import Pool
@@ -40,6 +39,8 @@ TITLES = {
 KINDS_OF_MODEL: dict[str, Any] = {"predicted": np.uint8, "probability": np.float32, "uncertainty": np.float32}
 WHATS = {MODEL: tuple(KINDS_OF_MODEL), UNLIKE: (UNLIKE,), CLUSTER: (CLUSTER,)}  # the files of each kind
 NO_MODEL = "there is no model yet: label items of at least two classes first"
+NO_ROUND = "no round has ended since the page was started: ask again once one has"
+CANCELLED = "cancelled: the next round has it made, or choosing it again"
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,9 @@ def write_model_scores(
     InputError
         When there is no model.
     """
-    if judge is None or judge.scoring is None:
+    if judge is None:
+        raise InputError(NO_ROUND)
+    if judge.scoring is None:
         raise InputError(NO_MODEL)
     scoring = judge.scoring
     classes = judge.settings.wanted or tuple(range(scoring.n_classes))
@@ -137,7 +140,9 @@ def write_unlike(folder: Path, judge: Judge | None, pool: Pool, progress: Progre
     InputError
         When nothing is labelled.
     """
-    if judge is None or not len(judge.labels.rows):
+    if judge is None:
+        raise InputError(NO_ROUND)
+    if not len(judge.labels.rows):
         raise InputError("nothing is labelled yet: label an item first")
     landscape = pool.landscape(judge.settings.metric)  # type: ignore[arg-type]
     distance = landscape.reach(
@@ -161,7 +166,7 @@ def write_clusters(folder: Path, judge: Judge | None, pool: Pool, progress: Prog
         Before the first round.
     """
     if judge is None:
-        raise InputError("the first round is still under way: ask again once it has ended")
+        raise InputError(NO_ROUND)
     landscape = pool.landscape(judge.settings.metric)  # type: ignore[arg-type]
     files = ScoreFiles(folder, judge.number)
     folder.mkdir(parents=True, exist_ok=True)
@@ -220,20 +225,20 @@ class PoolScores(param.Parameterized):
     """The scores that pages show or ask about, shared by all pages of a session; no others are made.
 
     The parameters change in threads. `model`, `unlike` and `cluster` are `ScoreFiles` or None; `why` says per
-    kind why there are none; `progress` how far those are that are being made.
+    kind why there are none.
     """
 
     model = param.Parameter(default=None)
     unlike = param.Parameter(default=None)
     cluster = param.Parameter(default=None)
     why = param.Dict(default={})
-    progress = param.Dict(default={}, doc="Per kind under way, the share done (0 to 1) and what is being done.")
 
     def __init__(self, session: LabellingSession) -> None:
         super().__init__()
         self.session = session
         self._lock = threading.Lock()
         self._under_way: dict[str, int | None] = {}
+        self._cancelled: dict[str, int | None] = {}  # the round whose scores a user did not want
         self._waiting: dict[str, list[Future[None]]] = {}
 
     @property
@@ -271,16 +276,24 @@ class PoolScores(param.Parameterized):
                 with self._lock:
                     self._waiting.setdefault(kind, []).append(wait)
                 waits.append(wait)
+                self.ask_again(kind)
                 self.renew(kind)
         return _all_of(waits)
 
+    def ask_again(self, kind: str) -> None:
+        """Let scores be made that a user has cancelled."""
+        with self._lock:
+            was_cancelled = self._cancelled.pop(kind, "") != ""
+        if was_cancelled:
+            self.why = {k: v for k, v in self.why.items() if k != kind}
+
     def renew(self, kind: str) -> None:
-        """Have the scores of one kind written, unless those of the newest round are there or under way."""
+        """Have scores of one kind written, unless those of the newest round are there, under way or cancelled."""
         number = self.session.report.get("round")
         files = getattr(self, kind)
         with self._lock:
             is_there = files is not None and files.round == number
-            if kind in self._under_way:
+            if kind in self._under_way or self._cancelled.get(kind, "") == number:
                 return
             if not is_there:
                 self._under_way[kind] = number
@@ -290,21 +303,20 @@ class PoolScores(param.Parameterized):
             return
         try:
             names = tuple(self.session.workspace.taxonomy.names)
-            future = self.session.worker.submit("scores", kind, names, progress=partial(self._follow, kind))
+            newest = self.session.loop.newest_task
+            future = self.session.tasks.submit("scores", kind, names, newest, title=TITLES[kind])
         except RuntimeError as error:
             self._fail(kind, str(error))
             return
-        self._follow(kind, 0.0, "after the round under way" if self.session.round_running else "")
         future.add_done_callback(lambda done: self._take(kind, done))
-
-    def _follow(self, kind: str, share: float, text: str) -> None:
-        with self._lock:
-            is_under_way = kind in self._under_way
-        if is_under_way:
-            self.progress = self.progress | {kind: (share, text)}
 
     def _take(self, kind: str, future: Future[ScoreFiles]) -> None:
         error = future.exception()
+        if isinstance(error, WorkCancelledError):
+            with self._lock:
+                self._cancelled[kind] = self._under_way.get(kind)
+            self._fail(kind, CANCELLED)
+            return
         if error is not None:
             if not isinstance(error, InputError):
                 log.error("scoring the pool failed: %s", error)
@@ -324,9 +336,7 @@ class PoolScores(param.Parameterized):
         """Forget that scores are being made; returns who waits for them."""
         with self._lock:
             self._under_way.pop(kind, None)
-            waiting = self._waiting.pop(kind, [])
-        self.progress = {k: v for k, v in self.progress.items() if k != kind}
-        return waiting
+            return self._waiting.pop(kind, [])
 
 
 def _all_of(waits: Sequence[Future[None]]) -> Future[None]:

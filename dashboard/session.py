@@ -37,6 +37,7 @@ from .preparation import Preparation
 from .questions import Questions
 from .queue import Queued
 from .reasons import AUDIT, CAMPAIGN
+from .tasks import Tasks
 from .taxonomy_editing import Change, TakeBack, alters_models, change_classes, suggested_anew
 from .training import labels_of, round_settings
 from .visitors import Visitors
@@ -91,6 +92,7 @@ class LabellingSession(param.Parameterized):
         self.annotator = annotator or getpass.getuser()
         self.worker = Worker(workspace.folder)
         self.jobs = Jobs()
+        self.tasks = Tasks(self)
         self.packages = Packages(self)
         self.scores = PoolScores(self)
         self.card: CardRunner | None = None  # the user's own
@@ -102,7 +104,7 @@ class LabellingSession(param.Parameterized):
         self.auditor = Auditor(workspace)
         self.loop = Loop(self)
         hooks = Hooks(
-            lambda: self.worker, self.loop.task, self._show_campaign, self._campaign_ended, self._complain
+            lambda: self.tasks, self.loop.task, self._show_campaign, self._campaign_ended, self._complain
         )
         self.campaigner = Campaigner(workspace, self._writer, hooks)
         self.bulker = Bulker(self)

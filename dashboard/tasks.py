@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import param
 
-from .worker import Progress, WorkCancelledError
+from ..data.errors import WorkCancelledError
+from .worker import Progress
 
 if TYPE_CHECKING:
     from .session import LabellingSession
@@ -25,10 +26,13 @@ TITLES = {
 
 
 class Task(param.Parameterized):
-    """One piece of work of the worker, as `Job` is one of a process of its own; the parameters change in threads."""
+    """One piece of work of the worker, as `Job` is one of a process of its own.
+
+    The parameters change in threads.
+    """
 
     title = param.String(default="", constant=True, doc="What is being done, in a few words.")
-    share = param.Number(default=None, bounds=(0, 1), allow_None=True, doc="Share done; None where it is not known.")
+    share = param.Number(default=None, bounds=(0, 1), allow_None=True, doc="Share done, None if unknown.")
     text = param.String(default="", doc="What is being done just now.")
     is_cancellable = param.Boolean(default=True, doc="Whether `cancel` does something.")
 
@@ -52,8 +56,8 @@ class Task(param.Parameterized):
 class Tasks(param.Parameterized):
     """The tasks of a session's worker that are shown.
 
-    The parameters change in threads. `said` is a sentence about the newest work that was cancelled, and a number by
-    which it differs from the one before.
+    The parameters change in threads. `said` is a sentence about the newest work that was cancelled, and a number
+    by which it differs from the one before.
     """
 
     running = param.Parameter(default=(), doc="Tuple of the tasks that have not ended.")
@@ -64,9 +68,7 @@ class Tasks(param.Parameterized):
         self._session = session
         self._lock = threading.RLock()
 
-    def submit(
-        self, task: str, *arguments: Any, title: str = "", progress: Progress | None = None
-    ) -> Future[Any]:
+    def submit(self, task: str, *arguments: Any, title: str = "", progress: Progress | None = None) -> Future[Any]:
         """Hand in a task as `Worker.submit` does, and show it until it ends."""
         worker, title = self._session.worker, title or TITLES.get(task, "")
         if not title:
@@ -80,7 +82,7 @@ class Tasks(param.Parameterized):
 
         shown.future = worker.submit(task, *arguments, progress=follow)
         self._add(shown)
-        shown.future.add_done_callback(lambda done: self._ended(shown, done))
+        shown.future.add_done_callback(lambda done: self._ended(shown, done, is_round=task == "round"))
         return shown.future
 
     @contextlib.contextmanager
@@ -105,7 +107,7 @@ class Tasks(param.Parameterized):
         with self._lock:
             self.running = tuple(other for other in self.running if other is not task)
 
-    def _ended(self, task: Task, done: Future[Any]) -> None:
+    def _ended(self, task: Task, done: Future[Any], *, is_round: bool) -> None:
         self._forget(task)
-        if isinstance(done.exception(), WorkCancelledError) and not task.title.startswith(TITLES["round"]):
+        if isinstance(done.exception(), WorkCancelledError) and not is_round:  # the loop says more of those
             self.say(f"{task.title}: cancelled. It can be started again.")

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..data.errors import InputError
+from ..data.errors import InputError, WorkCancelledError
 from ..data.workspace import Workspace
 from ..later import import_all
 
@@ -43,13 +43,6 @@ REPORT_EVERY = 0.1  # s between two reports of progress in the same words
 
 class WorkerStoppedError(RuntimeError):
     """The worker process ended in the middle of a task."""
-
-
-class WorkCancelledError(InputError):
-    """A task was cancelled by a user."""
-
-    def __init__(self) -> None:
-        super().__init__("this was cancelled: start it again when you like")
 
 
 class _Cancelled(BaseException):

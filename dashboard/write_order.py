@@ -1,4 +1,4 @@
-"""Updates that Panel puts off because a page's socket is busy: they reach the page in the order of their making."""
+"""Updates that Panel puts off while a page's socket is busy: they reach the page in the order of their making."""
 
 from __future__ import annotations
 

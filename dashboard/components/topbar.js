@@ -7,7 +7,7 @@ class TopBar {
     this.model = model
     this.work = []
     this.rows = new Map() // id of a job → its elements, so that a button keeps the focus while the bar moves
-    this.panel = element('div', {class: 'panel', popover: 'auto', role: 'dialog', 'aria-label': 'Work under way',
+    this.panel = element('div', {class: 'panel', popover: 'auto', role: 'dialog', 'aria-label': 'Work under way', tabindex: '-1',
       onkeydown: (event) => event.stopPropagation()})
     this.badge = element('button', {type: 'button', class: 'working', 'data-testid': 'working', 'aria-haspopup': 'dialog',
       'aria-expanded': 'false', title: 'What is being computed', onclick: () => this.toggle()})
@@ -43,7 +43,7 @@ class TopBar {
     }
     window.dispatchEvent(new CustomEvent('rareloop:notes', {detail: {on: Boolean(past || pause)}}))
     this.badge.hidden = !work.length
-    this.badge.classList.toggle('patient', work.every((one) => one.share === null))
+    this.badge.classList.toggle('patient', work.every((one) => one.patient))
     this.badge.textContent = work.length > 1 ? `Working · ${work.length}` : 'Working'
     this.paintWork(work)
   }
@@ -55,6 +55,8 @@ class TopBar {
     for (const one of work) {
       const row = this.rows.get(one.id) || this.row(one)
       row.text.textContent = one.text
+      if (!one.cancellable) this.withoutCancel(row)
+      row.bar.classList.toggle('endless', one.share === null)
       if (one.share === null) continue
       const percent = Math.round(100 * one.share)
       row.bar.setAttribute('aria-valuenow', percent)
@@ -63,16 +65,24 @@ class TopBar {
     if (!work.length && this.panel.matches(':popover-open')) this.panel.hidePopover()
   }
 
+  // The focus stays where the work is.
+  withoutCancel(row) {
+    const hadFocus = row.cancel?.matches(':focus')
+    row.cancel?.remove()
+    row.cancel = null
+    if (hadFocus) (this.panel.querySelector('button') || this.panel).focus()
+  }
+
   row(one) {
     const fill = element('div', {class: 'fill'})
-    const bar = element('div', {class: one.share === null ? 'meter endless' : 'meter', role: 'progressbar', 'aria-label': one.title,
+    const bar = element('div', {class: 'meter', role: 'progressbar', 'aria-label': one.title,
       'aria-valuemin': '0', 'aria-valuemax': '100'}, fill)
     const text = line('', {class: 'doing'})
     const cancel = one.cancellable ? element('button', {type: 'button', text: 'Cancel', 'aria-label': `Cancel ${one.title}`,
       onclick: () => this.model.send_msg({type: 'cancel', id: one.id})}) : null
     const box = element('div', {class: 'job', 'data-testid': 'job'}, line(one.title, {class: 'title'}), bar, text, cancel)
     this.panel.append(box)
-    const row = {box, bar, fill, text}
+    const row = {box, bar, fill, text, cancel}
     this.rows.set(one.id, row)
     return row
   }

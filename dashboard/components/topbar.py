@@ -23,5 +23,8 @@ class TopBar(Shower):
     _state = {"work": [], "past": "", "pause": ""}  # noqa: RUF012 (never changed in place)
 
     def show_parts(self, **parts: Any) -> None:
-        """Show other `work` (each: id, title, share or None, text, cancellable), `past` or `pause` (sentences)."""
+        """Show other `work`, `past` or `pause` (sentences).
+
+        Each piece of work has id, title, share or None, text, cancellable, and patient: shown after two seconds.
+        """
         self.show(self._state | parts)

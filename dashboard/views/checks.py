@@ -56,7 +56,7 @@ class ChecksView(pn.viewable.Viewer):
 
     def _run(self) -> None:
         try:
-            future = self.session.worker.submit("checks", progress=self._show)
+            future = self.session.tasks.submit("checks", progress=self._show)
         except WorkerStoppedError as error:
             self.page.complain(error)
             return

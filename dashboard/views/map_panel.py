@@ -294,6 +294,8 @@ class MapPanel:
             return
         self.choice[what] = value
         if what == "colour":
+            if (kind := kind_of(value)) is not None:
+                self.session.scores.ask_again(kind)
             self.load_colours()
         else:
             other = "y" if what == "x" else "x"

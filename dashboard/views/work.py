@@ -8,10 +8,8 @@ from typing import Any
 from ..components.topbar import TopBar
 from ..jobs import Job
 from ..page import Page
-from ..pool_scores import TITLES
 from ..session import LabellingSession
-
-ROUND = "round"
+from ..tasks import Task
 
 
 class WorkNotes:
@@ -21,11 +19,11 @@ class WorkNotes:
         self.page = page
         self.session: LabellingSession = page.session
         self.bar = TopBar(self._on_message, align="center")
-        self._watched: weakref.WeakSet[Job] = weakref.WeakSet()
+        self._watched: weakref.WeakSet[Job | Task] = weakref.WeakSet()
         self._dismissed = 0.0  # active seconds since the last break, when the note was dismissed
         page.watch(self.session.jobs, self._jobs_changed, "running")
-        page.watch(self.session, self._show_work, "round_running")
-        page.watch(self.session.scores, self._show_work, "progress")
+        page.watch(self.session.tasks, self._jobs_changed, "running")
+        page.watch(self.session.tasks, self._say, "said")
         page.watch(self.page.pace, self._show_break, "known")
         page.watch(self.session, self._show_past, "committed")
         page.react(self._show_past, "at_label")
@@ -35,26 +33,25 @@ class WorkNotes:
     # ---- work --------------------------------------------------------------------------------------
 
     def _jobs_changed(self) -> None:
-        for job in self.session.jobs.running:
-            if job not in self._watched:
-                self._watched.add(job)
-                self.page.watch(job, self._show_work, "share", "text")
+        for one in (*self.session.jobs.running, *self.session.tasks.running):
+            if one not in self._watched:
+                self._watched.add(one)
+                self.page.watch(one, self._show_work, "share", "text")
         self._show_work()
+
+    def _say(self) -> None:
+        self.page.tell(self.session.tasks.said[0])
 
     def _show_work(self) -> None:
         work: list[dict[str, Any]] = [
-            {"id": str(id(job)), "title": job.title, "share": job.share, "text": job.text, "cancellable": True}
+            {"id": str(id(job)), "title": job.title, "share": job.share, "text": job.text}
+            | {"cancellable": True, "patient": False}
             for job in self.session.jobs.running
         ]
-        if self.session.round_running:
-            number = int(self.session.report.get("round") or 0) + 1
-            text = "The model learns from your answers; go on labelling meanwhile."
-            work.append(
-                {"id": ROUND, "title": f"Round {number}", "share": None, "text": text, "cancellable": False}
-            )
         work += [
-            {"id": kind, "title": TITLES[kind], "share": share, "text": text, "cancellable": False}
-            for kind, (share, text) in self.session.scores.progress.items()
+            {"id": str(id(task)), "title": task.title, "share": task.share, "text": task.text}
+            | {"cancellable": task.is_cancellable, "patient": True}
+            for task in self.session.tasks.running
         ]
         self.bar.show_parts(work=work)
 
@@ -76,9 +73,9 @@ class WorkNotes:
     def _on_message(self, message: dict[str, Any]) -> None:
         kind = message.get("type")
         if kind == "cancel":
-            for job in self.session.jobs.running:
-                if str(id(job)) == message.get("id"):
-                    self.page.in_background(job.cancel, lambda _: None)
+            for one in (*self.session.jobs.running, *self.session.tasks.running):
+                if str(id(one)) == message.get("id"):
+                    self.page.in_background(one.cancel, lambda _: None)
         elif kind == "now":
             self.page.at_label = None
         elif kind == "dismiss":

@@ -13,7 +13,7 @@ from rareloop.dashboard.desk import Desk
 from rareloop.dashboard.items import ItemCards
 from rareloop.dashboard.listing import exported
 from rareloop.dashboard.page import Page
-from rareloop.dashboard.pool_scores import MODEL, NO_MODEL, UNLIKE, NotScoredYetError
+from rareloop.dashboard.pool_scores import MODEL, NO_MODEL, NO_ROUND, UNLIKE, NotScoredYetError
 from rareloop.dashboard.search import find
 from rareloop.dashboard.session import LabellingSession
 from rareloop.dashboard.views.table import TableView
@@ -112,7 +112,7 @@ def test_the_cluster_of_an_item_is_its_cell_of_the_whole_pool(session, page):
     page.finder.cluster_of_item(7)
     wait(lambda: page.told)
     wait(lambda: not page.finder.is_asking)
-    assert "first round" in page.told[-1]
+    assert NO_ROUND in page.told[-1]
     a_round(session, 1)
     page.finder.cluster_of_item(7)
     wait(lambda: page.found is not None)
@@ -131,16 +131,14 @@ def test_what_is_not_scored_yet_is_said_shown_as_work_and_found_when_it_is(sessi
     notes = WorkNotes(page)
     session.worker.may_work.clear()
     page.finder.search("probability > 0.9")
-    wait(lambda: session.scores.progress)
     wait(lambda: [work["title"] for work in notes.bar._state["work"]] == ["Scoring the pool"])
-    assert session.scores.progress.keys() == {MODEL}
     wait(lambda: page.told)
     assert page.told == ["The pool is being scored; what is found is shown when that is done."]
     assert page.finder.is_asking and page.found is None
     session.worker.may_work.set()
     wait(lambda: page.found is not None)
     assert page.selection.tolist() == np.flatnonzero(p.max(axis=1) > 0.9).tolist()
-    assert (session.scores.progress, page.found.note) == ({}, "")
+    assert page.found.note == ""
     wait(lambda: not notes.bar._state["work"])
 
 
@@ -152,11 +150,16 @@ def test_a_newer_question_makes_the_one_that_waits_void(session, page):
     page.finder.search("a > 100 or b > -100")
     wait(lambda: page.found is not None)
     session.worker.may_work.set()
-    wait(lambda: not session.scores.progress)
+    wait(lambda: not session.tasks.running)
     assert (len(page.selection), page.finder.is_asking) == (N, False)
 
 
 def test_without_a_model_one_sentence_says_what_to_do(session, page):
+    page.finder.search("predicted == 'rare'")
+    wait(lambda: NO_ROUND in page.told)
+    rows = np.empty(0, np.int64)
+    nothing = RoundTask(Labels(rows, rows, rows, 2), RoundSettings(wanted=(1,), audit_share=0.0), seed=5)
+    session.worker.submit("round", nothing).result(30)
     page.finder.search("predicted == 'rare'")
     wait(lambda: NO_MODEL in page.told)
     assert not page.finder.is_asking

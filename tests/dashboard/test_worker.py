@@ -14,13 +14,12 @@ import pytest
 from rareloop.dashboard import worker as worker_module
 from rareloop.dashboard.worker import (
     RoundTask,
-    WorkCancelledError,
     Worker,
     WorkerStoppedError,
     _take_in,
     plane_path,
 )
-from rareloop.data.errors import InputError
+from rareloop.data.errors import InputError, WorkCancelledError
 from rareloop.data.workspace import Workspace, workspace_folder
 from rareloop.strategies.pool import Pool
 from rareloop.strategies.rounds import Labels, RoundSettings, run_round
