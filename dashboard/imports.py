@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,9 @@ from ..data.workspace import Workspace
 from .audits import Auditor
 from .taxonomy_editing import check_text
 
+PART = 1_000  # labels that are unpacked at once, while a page waits
+STORING = "The labels are stored in one step, which cannot be cancelled once it has begun."
+
 if TYPE_CHECKING:
     from .session import Commit, LabellingSession
 
@@ -31,6 +36,8 @@ class Imported:
         A file with labels, or the folder of a package.
     choice
         The columns, and what its classes are called here.
+    read
+        What a file says, where that has been read already.
 
     Raises
     ------
@@ -39,22 +46,61 @@ class Imported:
     """
 
     def __init__(
-        self, path: Path, workspace: Workspace, choice: Choice | None = None, progress: Progress | None = None
+        self,
+        path: Path,
+        workspace: Workspace,
+        choice: Choice | None = None,
+        progress: Progress | None = None,
+        read: Read | None = None,
     ) -> None:
         if not workspace.is_confirmed:
             raise InputError(
                 f"{workspace.folder} has no identifiers and classes yet: open it once with `rareloop serve`"
             )
         self.path, self.choice = path, choice or Choice()
-        self._content: Read | Sequence[Event] = (
-            read_events(path, progress) if path.is_dir() else read_file(path, workspace, self.choice, progress)
-        )
+        self._content: Read | Sequence[Event]
+        if read is not None:
+            self._content = read
+        elif path.is_dir():
+            self._content = read_events(path, progress)
+        else:
+            self._content = read_file(path, workspace, self.choice, progress)
 
     def plan(self, workspace: Workspace) -> Plan:
         """What it would change now; raises InputError when it has no item of the table."""
         if isinstance(self._content, Read):
             return plan_labels(workspace, self._content)
         return plan_package(workspace, self.path, self._content, self.choice)
+
+
+def read_apart(progress: Progress, path: Path, folder: Path, choice: Choice) -> tuple[Read, list[bytes]]:
+    """Read a file with labels in a process of its own; `put_together` makes one of what is sent back.
+
+    Parameters
+    ----------
+    folder
+        The workspace.
+
+    Returns
+    -------
+    read : Read
+        Without its labels.
+    parts : list of bytes
+        These, packed a thousand at a time: whoever unpacks all at once holds up every page meanwhile.
+    """
+    workspace = Workspace.open(folder)
+    try:
+        read = read_file(path, workspace, choice, progress)
+    finally:
+        workspace.close()
+    parts = [pickle.dumps(read.labels[i : i + PART]) for i in range(0, len(read.labels), PART)]
+    return replace(read, labels=()), parts
+
+
+def put_together(read: Read, parts: Sequence[bytes]) -> Read:
+    """What a file says, from what `read_apart` has sent; for a thread."""
+    labels = (given for part in parts for given in pickle.loads(part))  # noqa: S301 (from a process of ours)
+    return replace(read, labels=tuple(labels))
 
 
 def what_is_in_the_way(plan: Plan, policy: Policy, *, add_classes: bool) -> str:
@@ -144,4 +190,8 @@ def import_into(
             session.taxonomy_revision += 1
         return stored
 
-    return session.in_turn_of_answers(store)
+    def store_shown() -> list[Event]:
+        with session.tasks.shown(f"Import of {shown.name}", STORING):
+            return store()
+
+    return session.in_turn_of_answers(store_shown)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+from collections.abc import Callable
 from html import escape
 from pathlib import Path, PurePath
 from typing import Any
@@ -14,12 +16,16 @@ from ...data.errors import InputError
 from ...data.import_files import Choice
 from ...data.imports import SUFFIXES, Plan, Policy
 from ..bulk import MOST
-from ..imports import Imported, import_into, what_is_in_the_way
+from ..components.file_limit import FileLimit
+from ..imports import Imported, import_into, put_together, read_apart, what_is_in_the_way
+from ..jobs import Job
 from ..page import Page
 from ..session import Commit, LabellingSession
 from .marks import SMALL
 
 MOST_BYTES = 32 * 2**20
+LARGE_BYTES = 2**20  # above, a file is read in a process of its own, with a bar and a way to cancel it
+FILE_CLASS = "file-with-labels"
 MOST_SHOWN = 200  # conflicts in the table
 CHOICES: dict[str, Policy] = {
     "Import nothing yet": "refuse",
@@ -54,11 +60,14 @@ class ImportView(pn.viewable.Viewer):
         self._file: tuple[str, bytes] | None = None
         self._read: tuple[Imported, Plan] | None = None
         self._asked = 0
+        self._job: Job | None = None
         small: dict[str, Any] = {"size": "small", "margin": (6, 10)}
         self.file = pmui.FileInput(
             label="Choose a file", uploaded_label="Choose another file", accept=",".join(SUFFIXES),
-            max_file_size=2 * MOST_BYTES, **small
+            max_file_size=MOST_BYTES, css_classes=[FILE_CLASS], **small
         )  # fmt: skip
+        # The button refuses a file that is too large by itself, and says so in a tooltip alone.
+        self.limit = FileLimit(FILE_CLASS, MOST_BYTES, lambda name: page.hop(lambda: self._refuse_large(name)))
         self.id = pmui.TextInput(label="Identifiers in", placeholder="guessed", width=140, **small)
         self.label = pmui.TextInput(label="Labels in", placeholder="guessed", width=140, **small)
         self.names = pmui.TextInput(label="Call classes", placeholder="1=relevant,0=other", width=210, **small)
@@ -83,7 +92,7 @@ class ImportView(pn.viewable.Viewer):
     def __panel__(self) -> pn.viewable.Viewable:
         side = pmui.Column(self.what, self.policy, pmui.Row(self.commit, self.add), sizing_mode="stretch_width")
         return pmui.Column(
-            pmui.Row(self.file, self.id, self.label, self.names),
+            pmui.Row(self.file, self.id, self.label, self.names, self.limit),
             pmui.Row(side, self.table, sizing_mode="stretch_width"),
             sizing_mode="stretch_both", styles={"overflow": "auto"},
         )  # fmt: skip
@@ -96,12 +105,14 @@ class ImportView(pn.viewable.Viewer):
         if content is None:
             return
         self.file.clear()  # the same file can be chosen again once it was mended
-        if len(content) > MOST_BYTES:
-            self._file = None
-            self._refuse(f"{name} is larger than {MOST_BYTES // 2**20} MB: use `rareloop import` for it")
-            return
         self._file = name, content
         self._look()
+
+    def _refuse_large(self, name: str) -> None:
+        self._file = None
+        self._asked += 1
+        self._stop_reading()
+        self._refuse(f"{name} is larger than {MOST_BYTES // 2**20} MB: use `rareloop import` for it")
 
     def _look(self) -> None:
         """Read the file and compare it with the labels here."""
@@ -110,6 +121,7 @@ class ImportView(pn.viewable.Viewer):
         self._asked += 1
         asked, (name, content) = self._asked, self._file
         self._forget()
+        self._stop_reading()
         self._say(f"<span role='status'>Reading {escape(name)} …</span>")
         try:
             choice = Choice(self.id.value.strip() or None, self.label.value.strip() or None, self._names())
@@ -117,17 +129,69 @@ class ImportView(pn.viewable.Viewer):
             self._refuse(str(error))
             return
 
+        if len(content) > LARGE_BYTES:
+            self._read_apart(asked, name, content, choice)
+        else:
+            self._compare(asked, lambda: _read(name, content, self.session, choice))
+
+    def _compare(self, asked: int, source_of: Callable[[], Imported]) -> None:
+        """Compare what has been read with the labels here."""
+
         def work() -> tuple[Imported, Plan] | str:
             try:
-                source = _read(name, content, self.session, choice)
+                source = source_of()
                 plan = source.plan(self.session.workspace)
             except InputError as error:
                 return str(error)
             if plan.n_events > MOST:
-                return f"{name} would bring more than {MOST:,} answers at once: use `rareloop import` for it"
+                return f"{plan.name} would bring more than {MOST:,} answers at once: use `rareloop import` for it"
             return source, plan
 
         self.page.in_background(work, lambda found: self._show(found) if asked == self._asked else None)
+
+    def _read_apart(self, asked: int, name: str, content: bytes, choice: Choice) -> None:
+        """Read a large file as a job, which the top bar shows and cancels."""
+
+        def begun(started: tuple[Job, Path]) -> None:
+            job, path = started
+            if asked == self._asked:
+                self._job = job
+            else:
+                self.page.in_background(job.cancel, lambda _: None)
+            self.page.watch(job, lambda: ended(job, path), "state")
+            if job.state != "running":
+                ended(job, path)
+
+        def ended(job: Job, path: Path) -> None:
+            if asked != self._asked:
+                return
+            self._job = None
+            workspace = self.session.workspace
+            if job.state == "done":
+                self._compare(asked, lambda: Imported(path, workspace, choice, read=put_together(*job.result)))
+            elif job.state == "cancelled":
+                self._file = None
+                self._say(
+                    "<span role='status' data-testid='import-cancelled'>Reading was cancelled; nothing was "
+                    "imported.</span>"
+                )
+            else:
+                self._refuse(job.error)
+
+        def start() -> tuple[Job, Path]:
+            path = _stored(name, content)
+            job = self.session.jobs.start(f"Reading {name}", read_apart, path, workspace.folder, choice)
+            job.param.watch(lambda _: shutil.rmtree(path.parent, ignore_errors=True), "state")
+            return job, path
+
+        workspace = self.session.workspace
+        self.page.in_background(start, begun)
+
+    def _stop_reading(self) -> None:
+        """Give up what is being read: another file, or other columns, are wanted."""
+        if self._job is not None:
+            self.page.in_background(self._job.cancel, lambda _: None)
+            self._job = None
 
     def _names(self) -> dict[str, str]:
         pairs = [part.partition("=") for part in self.names.value.split(",") if part.strip()]
@@ -206,10 +270,19 @@ class ImportView(pn.viewable.Viewer):
 
 def _read(name: str, content: bytes, session: LabellingSession, choice: Choice) -> Imported:
     """Read an upload through a file of the same name, in a folder of its own that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="rareloop") as folder:
-        path = Path(folder) / (name if name.isprintable() and len(name) < 200 else f"file{PurePath(name).suffix}")
-        path.write_bytes(content)
+    path = _stored(name, content)
+    try:
         return Imported(path, session.workspace, choice)
+    finally:
+        shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _stored(name: str, content: bytes) -> Path:
+    """A file with what was uploaded, in a new folder."""
+    is_plain = name.isprintable() and len(name) < 200
+    path = Path(tempfile.mkdtemp(prefix="rareloop")) / (name if is_plain else f"file{PurePath(name).suffix}")
+    path.write_bytes(content)
+    return path
 
 
 def conflict_table(plan: Plan) -> str:
