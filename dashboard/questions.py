@@ -79,7 +79,7 @@ class Questions:
         self.replace(self._random())
 
     def fill_up(self) -> None:
-        """Ask uniformly drawn items after the last ones, where a round takes longer than its predecessor's lasts."""
+        """Ask uniformly drawn items after the last ones, where a round takes longer than the one before lasts."""
         if len(self._session.queue) < FEW:
             drawn = self._random()
             self.change(lambda queue: [*queue, *(q for q in drawn if all(q.row != known.row for known in queue))])

@@ -26,9 +26,9 @@ from .app import VIEWS, App
 from .arrangement import Arrangement
 from .items import ItemCards
 from .session import LabellingSession
-from .write_order import write_in_order
 from .views import export
 from .visitors import checked_name
+from .write_order import write_in_order
 
 DEFAULT_PORT = 5006
 PORTS_TRIED = 20
