@@ -77,8 +77,15 @@ THEME = {
     "components": {
         "MuiButtonBase": {"styleOverrides": {"root": RING | {LESS_MOTION: {"transition": "none !important"}}}},
         "MuiPaper": {"styleOverrides": {"root": {LESS_MOTION: {"transition": "none !important"}}}},
-        # The buttons beside numbers have no names; the arrow keys do the same.
-        "MuiInputAdornment": {"styleOverrides": {"root": {"&:has(> .MuiIconButton-root)": {"display": "none"}}}},
+        # The buttons beside numbers have no names and can be given none; the arrow keys do the same.
+        "MuiInputAdornment": {
+            "styleOverrides": {
+                "root": {
+                    "&:has(> .MuiIconButton-root)": {"display": "none"},
+                    "&:has(> .MuiIconButton-root) + input": {"paddingLeft": "14px"},
+                }
+            }
+        },
         "MuiTouchRipple": {"styleOverrides": {"root": {LESS_MOTION: {"display": "none"}}}},
         "MuiAppBar": {
             "styleOverrides": {"root": {"backgroundColor": f"{ACCENT} !important", "backgroundImage": "none"}}

@@ -6,6 +6,7 @@ const SOURCES = [['queue', 'queue'], ['selection', 'selection']]
 const MARKS = [['suggested', 'as suggested'], ['wanted', 'if looked for'], ['none', 'unmarked']]
 const SURE = [['0.5', 'from 0.5'], ['0.7', 'from 0.7'], ['0.9', 'from 0.9'], ['0.97', 'from 0.97'], ['0', 'any']]
 const LABEL_HEIGHT = 22
+const WIDER = 1.5 // than high: a tile of words alone, as in its stylesheet
 const SMALLEST = 58
 const LARGEST = 210
 const ANSWERS = {unsure: 'unsure', flag: 'flag', defer: 'defer', skip: null}
@@ -146,7 +147,7 @@ class Grid {
         ...item.fields.map(([name, value]) => element('span', {title: `${name}: ${value}`}, element('i', {text: name}), ` ${value}`)))
     if (item.image) inside.addEventListener('load', () => inside.classList.toggle('tiny', inside.naturalWidth < 64))
     tile.label = element('span', {class: 'mark'})
-    tile.node = element('button', {type: 'button', class: 'tile', title: item.id, tabindex: place ? '-1' : '0', 'data-row': item.row,
+    tile.node = element('button', {type: 'button', class: item.image ? 'tile' : 'tile words', title: item.id, tabindex: place ? '-1' : '0', 'data-row': item.row,
       onclick: () => { this.focus = place; this.flip(place); this.takeFocus() },
       ondblclick: () => this.send({type: 'open', row: item.row})}, inside, tile.label)
     this.paintTile(tile)
@@ -212,9 +213,10 @@ class Grid {
     const {clientWidth: width, clientHeight: height} = this.area
     const n = this.tiles.length
     if (!width || !n) return
+    const ratio = this.tiles.some((tile) => tile.item.image) ? 1 : WIDER
     let best = SMALLEST
     for (let columns = 1; columns <= n; columns += 1) {
-      const side = Math.min(width / columns - 6, height / Math.ceil(n / columns) - 6 - LABEL_HEIGHT)
+      const side = Math.min((width / columns - 6) / ratio, height / Math.ceil(n / columns) - 6 - LABEL_HEIGHT)
       best = Math.max(best, Math.min(side, LARGEST))
     }
     this.root.style.setProperty('--side', `${Math.floor(best)}px`)

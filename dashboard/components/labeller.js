@@ -102,6 +102,7 @@ class Surface {
       element('span', {class: 'name', text: cls.name}),
       element('span', {class: 'count', text: '', 'data-count': cls.name}),
       cls.key ? element('kbd', {text: keySign(cls.key)}) : null))
+    this.classes.style.setProperty('--least', `${Math.min(150, 100 + 8 * Math.max(0, ...this.model.classes.map((cls) => cls.name.length)))}px`)
     this.classes.replaceChildren(...buttons)
     this.keys.paint()
     this.paintCounts()

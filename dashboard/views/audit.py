@@ -15,6 +15,7 @@ from ..page import Page
 from ..reasons import AUDIT
 from ..session import Commit, LabellingSession
 from .campaign import CampaignPart, CertificatePart, Confirm
+from .halves import halves
 from .marks import SMALL, mark, on_ground
 
 PARTS = ("Sealed audit", "Campaign", "Certificates")
@@ -78,9 +79,8 @@ class AuditView(pn.viewable.Viewer):
             self.unseal.question,
             sizing_mode="stretch_width",
             margin=0,
-            styles={"min-width": "0"},
         )
-        sealed = pmui.Row(left, self.table, sizing_mode="stretch_width", margin=0)
+        sealed = halves(left, self.table, least=(300, 300), lowest=None)
         parts = dict(zip(PARTS, (sealed, self.campaign.body, self.certificates.body), strict=True))
 
         def show(chosen: str) -> None:

@@ -23,6 +23,7 @@ from ..taxonomy_editing import (
     preview_take_back,
     rows_of,
 )
+from .halves import halves
 from .marks import SMALL, mark, scroller
 
 TAKE_BACK = "take back a change"
@@ -94,7 +95,7 @@ class ClassesView(pn.viewable.Viewer):
 
     def _make_inputs(self) -> None:
         classes = self._classes()
-        small: dict[str, Any] = {"size": "small", "sizing_mode": "stretch_width", "margin": (4, 10)}
+        small: dict[str, Any] = {"size": "small", "sizing_mode": "stretch_width", "margin": (6, 10)}
         self.kind = pmui.Select(label="Change", options=list(KINDS), value="rename", **small)
         self.which = pmui.Select(label="Class", options=classes, value=next(iter(classes.values()), None), **small)
         self.title_box = pmui.TextInput(label="Name", max_length=200, **small)
@@ -127,11 +128,11 @@ class ClassesView(pn.viewable.Viewer):
         scroll = {"overflow": "auto", "min-width": "0"}
         form = pmui.Column(
             self.kind, self.which, *self._inputs, self.use_current, self.effects,
-            pmui.Row(self.do, self.list_items), width=330, sizing_mode="stretch_height",
+            pmui.Row(self.do, self.list_items), sizing_mode="stretch_both",
             styles=scroll | {"padding-top": "8px", "box-sizing": "border-box"},
         )  # fmt: skip
         table = pmui.Column(self.offer, self.table, sizing_mode="stretch_both", styles={"min-width": "0"})
-        return pmui.Row(form, table, sizing_mode="stretch_both")
+        return halves(form, table, least=(300, 320), grow=(1, 20))
 
     # ---- what there is ---------------------------------------------------------------------------
 

@@ -23,7 +23,8 @@ FIRST_STAGE = 50
 WARNING = "On the labels you collected, not the pool"
 EXPLANATION = "Cross-validated on labels that a strategy chose: shows learning, says nothing about the pool."
 CROSS_VALIDATED = {"F1": "f1", "Precision": "precision", "Recall": "recall"}
-CELL = "padding:1px 10px 1px 0;white-space:nowrap;text-align:left"
+CELL = "padding:1px 10px 1px 0;white-space:nowrap;text-align:left;vertical-align:top"
+MOST_FITTED = 3  # classes that are made to fit the width; more are scrolled through
 
 
 @dataclass(frozen=True)
@@ -194,11 +195,13 @@ def estimates_table(
     theme = DARK if dark else LIGHT
     entries = {entry["class"]: entry for entry in estimates.get("classes") or ()}
     fixed = f"position:sticky;left:0;background:{theme.ground}"
-    head = "".join(f'<th scope="col" style="{CELL}">{look.html}{_wanted(look)}</th>' for look in classes)
+    cell = f"{CELL};white-space:normal" if len(classes) <= MOST_FITTED else CELL
+    head = "".join(f'<th scope="col" style="{cell}">{look.html}{_wanted(look)}</th>' for look in classes)
     body = "".join(
         f'<tr data-measure="{row.key}"><th scope="row" style="{CELL};font-weight:400;{fixed}" '
-        f'title="{escape(row.meaning)}">{_words(row, entries)} {_source_mark(row, theme)}</th>'
-        + "".join(f'<td style="{CELL}">{_cell(row, look, entries, found)}</td>' for look in classes)
+        f'title="{escape(row.meaning)}; from the {row.source}">{_words(row, entries)}'
+        f"{_source_mark(row, theme)}</th>"
+        + "".join(f'<td style="{cell}">{_cell(row, look, entries, found)}</td>' for look in classes)
         + "</tr>"
         for row in ROWS
     )
@@ -215,7 +218,9 @@ def _wanted(look: Look) -> str:
 
 
 def _source_mark(row: Row, theme: Theme) -> str:
-    return f'<small style="color:{theme.points[1]}">{row.source}</small>'
+    """Where its numbers come from, at the first row of each source: below it they come from there too."""
+    is_first = row is next(one for one in ROWS if one.source == row.source)
+    return f' <small style="color:{theme.points[1]}">{row.source}</small>' if is_first else ""
 
 
 def _cell(row: Row, look: Look, entries: Mapping[int, Mapping[str, Any]], found: Mapping[str, int]) -> str:
@@ -225,8 +230,15 @@ def _cell(row: Row, look: Look, entries: Mapping[int, Mapping[str, Any]], found:
     if entry is None:
         return "–"
     if row.per_cent:
-        return _per_cent(entry[row.key])
-    return interval_html(_limits(row.key, entry), row.counts)
+        return _breakable(_per_cent(entry[row.key]))
+    return _breakable(interval_html(_limits(row.key, entry), row.counts))
+
+
+def _breakable(html: str) -> str:
+    """The point and the limits, of which neither is broken into two lines."""
+    first, _, second = html.partition(" ")
+    whole = '<span style="white-space:nowrap">'
+    return f"{whole}{first}</span> {whole}{second}</span>" if second else html
 
 
 def _limits(key: str, entry: Mapping[str, Any]) -> Limits:
@@ -242,7 +254,7 @@ def _limits(key: str, entry: Mapping[str, Any]) -> Limits:
 def _per_cent(limits: Limits) -> str:
     """A small share: the limits in per cent, and the point where there is one."""
     point, low, high = (None if value is None else share_text(value).removesuffix(" %") for value in limits)
-    span = "–" if low is None or high is None else f"{low}–{high} %"
+    span = "–" if low is None or high is None else f"{low}–{high}\u00a0%"
     return span if point is None else f"{span}, perhaps {point}"
 
 

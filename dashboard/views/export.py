@@ -19,6 +19,7 @@ from ..jobs import Job
 from ..packages import FOLDER
 from ..page import Page
 from ..session import LabellingSession
+from .halves import halves
 from .marks import SMALL
 from .package import ROUTE, PackagePart
 from .publication import PublicationPart
@@ -49,12 +50,9 @@ class ExportView(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         column: dict[str, Any] = {"sizing_mode": "stretch_both", "margin": 0, "styles": SCROLLS}
-        return pmui.Row(
-            pmui.Column(self.publication.form, **column),
-            pmui.Column(self.package.panel, self.files, **column),
-            sizing_mode="stretch_both",
-            margin=0,
-        )
+        about = pmui.Column(self.publication.form, **column)
+        package = pmui.Column(self.package.panel, self.files, **column)
+        return halves(about, package, least=(330, 330))
 
 
 class SingleFiles(pn.viewable.Viewer):

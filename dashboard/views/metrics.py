@@ -26,6 +26,7 @@ from .estimates_table import (
     looks,
     source_sentence,
 )
+from .halves import halves
 from .marks import SMALL, scroller
 from .sentences import CHARTS, RANKING, note_html
 
@@ -74,19 +75,16 @@ class MetricsView(pn.viewable.Viewer):
         self.sentence = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10, 4, 10), styles=SMALL)
 
     def __panel__(self) -> pn.viewable.Viewable:
-        table = pmui.Column(
-            self.head, self.table, sizing_mode="stretch_both", margin=0,
-            styles={"width": "52%", "min-width": "0", "height": "100%"},
-        )  # fmt: skip
+        table = pmui.Column(self.head, self.table, sizing_mode="stretch_both", margin=0)
         chart = pmui.Column(
             pmui.Row(self.chart_choice, self.measure, self.class_choice, margin=0),
             self.chart,
             self.sentence,
             sizing_mode="stretch_both",
             margin=0,
-            styles={"width": "48%", "min-width": "0", "height": "100%", "padding-left": "12px"},
+            styles={"padding-left": "8px"},
         )
-        return pmui.Row(table, chart, sizing_mode="stretch_both", margin=0, styles={"min-height": "0"})
+        return halves(table, chart, least=(400, 335), grow=(3, 2))
 
     # ---- what changes ----------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from ..session import LabellingSession
 from .charts import labels_axis, nothing, thinned, up_to
 from .drawing import REFERENCE, Axis, Drawing, Line, Words, picture
 from .estimates_table import Look, looks
+from .halves import halves
 from .marks import mark
 
 NO_LABELS = "No label has been given by hand yet."
@@ -66,13 +67,13 @@ class ProgressView(pn.viewable.Viewer):
     def __panel__(self) -> pn.viewable.Viewable:
         left = pmui.Column(
             self.body, pmui.Row(self.idle, self.rest, margin=0), sizing_mode="stretch_both", margin=0,
-            styles={"width": "56%", "min-width": "0", "height": "100%", "overflow": "auto"},
+            styles={"overflow": "auto"},
         )  # fmt: skip
         right = pmui.Column(
             self.chart, sizing_mode="stretch_both", margin=0,
-            styles={"width": "44%", "min-width": "0", "height": "100%", "padding-left": "12px"},
+            styles={"padding-left": "8px"},
         )  # fmt: skip
-        return pmui.Row(left, right, sizing_mode="stretch_both", margin=0, styles={"min-height": "0"})
+        return halves(left, right, least=(410, 300))
 
     def _keep(self, name: str, value: int | None) -> None:
         if value is None:

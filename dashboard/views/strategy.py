@@ -19,6 +19,7 @@ from ..distances import METRICS
 from ..page import Page
 from ..session import LabellingSession
 from .arms import Shares, arms_table
+from .halves import halves
 from .marks import scroller
 
 CORRECTIONS = {
@@ -150,19 +151,15 @@ class StrategyView(pn.viewable.Viewer):
             self.audit_share, self.diverse, self.quota,
             self.anchors_above,
             pn.pane.HTML("<b>Your own guess of the prevalence</b>", margin=(5, 10)), self.prevalence_column,
-            width=270,
-            styles={
-                "height": "100%", "overflow-y": "auto", "overflow-x": "hidden", "padding-top": "8px",
-                "box-sizing": "border-box",
-            },
+            sizing_mode="stretch_both",
+            styles={"overflow": "hidden auto", "padding-top": "8px", "box-sizing": "border-box"},
         )  # fmt: skip
         info = pmui.Column(
             self.info,
             sizing_mode="stretch_both",
             margin=0,
-            styles={"height": "100%", "min-width": "0"},
         )
-        return pmui.Row(controls, info, sizing_mode="stretch_both", styles={"height": "100%"})
+        return halves(controls, info, least=(270, 300), grow=(0, 1))
 
     # ---- changes ---------------------------------------------------------------------------------
 

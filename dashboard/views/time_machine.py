@@ -18,6 +18,7 @@ from ..time_machine import Moment, found_over_log, moment
 from .charts import nothing, short, thinned, up_to
 from .drawing import REFERENCE, Axis, Drawing, Line, Point, Words, picture
 from .estimates_table import Look, estimates_table, looks
+from .halves import halves
 from .marks import mark, scroller
 
 NOTHING_YET = "The log has no entry yet: there is no past to go back to."
@@ -60,15 +61,14 @@ class TimeMachineView(pn.viewable.Viewer):
     def __panel__(self) -> pn.viewable.Viewable:
         left = pmui.Column(
             self.banner, self.table, sizing_mode="stretch_both", margin=0,
-            styles={"width": "52%", "min-width": "0", "height": "100%"},
         )  # fmt: skip
         right = pmui.Column(
             self.chart, sizing_mode="stretch_both", margin=0,
-            styles={"width": "48%", "min-width": "0", "height": "100%", "padding-left": "12px"},
+            styles={"padding-left": "8px"},
         )  # fmt: skip
         return pmui.Column(
             pmui.Row(self.player, self.slider, self.back, sizing_mode="stretch_width", margin=0),
-            pmui.Row(left, right, sizing_mode="stretch_both", margin=0, styles={"min-height": "0"}),
+            halves(left, right, least=(400, 300), grow=(3, 2)),
             sizing_mode="stretch_both",
             margin=0,
             styles={"min-height": "0"},

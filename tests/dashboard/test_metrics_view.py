@@ -143,8 +143,9 @@ def test_every_measure_of_the_table_is_marked_with_where_it_comes_from():
         "found", "total", "prevalence", "unlabelled", "precision", "recall", "f1", "completeness", "purity",
         "precision_at_k", "recall_at_k", "ap", "auroc",
     ]  # fmt: skip
+    assert re.findall(r">(\w+)</small>", html) == ["labels", "audit"]  # at the first row of each
     for key, cells in rows:
-        assert (">labels</small>" if key == "found" else ">audit</small>") in cells
+        assert f"; from the {'labels' if key == 'found' else 'audit'}" in cells
         values = [re.sub("<.*?>", "", cell) for cell in re.findall(r"<td.*?</td>", cells)]
         assert len(values) == 2
         assert all(key == "found" or "–" in value for value in values)
