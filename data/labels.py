@@ -254,8 +254,9 @@ def _are_resolved(events: Sequence[Event], state: LogState) -> bool:
     if len(actions) > 1 or len(ids) < len(events) or not by_id.keys().isdisjoint(ids):
         return False
     if actions <= set(STEPS):
-        answers = map(by_id.get, map(str, values_of(events, "target")))
-        return all(answer is not None and answer.action in STATUS for answer in answers)
+        targets = list(map(str, values_of(events, "target")))
+        answers = list(map(by_id.__getitem__, targets)) if all(map(by_id.__contains__, targets)) else []
+        return bool(answers) and set(values_of(answers, "action")) <= STATUS.keys()
     if not (actions <= set(LABELS) and all(values_of(events, "label"))):
         return False
     item_ids = values_of(events, "item_id")
