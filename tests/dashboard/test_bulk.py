@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
+from rareloop.dashboard import session as session_module
 from rareloop.dashboard.bulk import _purity, contents_of
+from rareloop.dashboard.items import ItemCards
+from rareloop.dashboard.page import Page
 from rareloop.dashboard.reasons import AUDIT, BULK, PURITY
+from rareloop.data.bulk import look_through
 from rareloop.data.errors import InputError
 from rareloop.tests.dashboard.test_session import PATIENCE, RARE, label, label_queue, opened, settle, survey
 
@@ -152,3 +158,19 @@ def test_the_interval_holds_for_what_was_not_drawn(n_members, n, drawn):
 def test_eighteen_of_twenty_of_many():
     purity = _purity(18, 20, 10**6)
     assert (round(purity.low, 2), round(purity.high, 2)) == (0.68, 0.99)  # Clopper and Pearson
+
+
+def test_the_events_of_a_large_step_are_searched_for_garbage_again_when_a_page_closes(session, monkeypatch):
+    monkeypatch.setattr(session_module, "LARGE", len(STARS))
+    look_through()
+    try:
+        session.bulker.label(STARS[1:], "lasso", "star", unchecked=True, annotator="ann").result(PATIENCE)
+        assert gc.get_freeze_count() == 0
+        how = {"relabel": True, "unchecked": True}
+        session.bulker.label(STARS, "all", "quasar", annotator="ann", **how).result(PATIENCE)
+        assert gc.get_freeze_count() > len(STARS)
+        assert gc.isenabled()
+        Page(session, ItemCards(session.workspace)).close()
+        assert gc.get_freeze_count() == 0
+    finally:
+        look_through()
