@@ -71,6 +71,8 @@ BAR_HEIGHT = 48
 MAIN_HEIGHT = f"calc(100vh - {BAR_HEIGHT + 2}px)"
 LESS_MOTION = "@media (prefers-reduced-motion: reduce)"
 RING: dict[str, Any] = {"&:focus-visible": {"outline": "3px solid currentColor", "outlineOffset": "-3px"}}
+ONE_LINE = {"whiteSpace": "nowrap", "overflow": "hidden", "textOverflow": "ellipsis"}
+TITLE = ONE_LINE | {"maxWidth": "30vw", "padding": "4px 0"}
 THEME = {
     "palette": {"primary": {"main": ACCENT}},
     "typography": {"fontSize": 13, "button": {"textTransform": "none"}},
@@ -90,7 +92,7 @@ THEME = {
         "MuiAppBar": {
             "styleOverrides": {"root": {"backgroundColor": f"{ACCENT} !important", "backgroundImage": "none"}}
         },
-        "MuiToolbar": {"styleOverrides": {"root": {"minHeight": f"{BAR_HEIGHT}px !important"}}},
+        "MuiToolbar": {"styleOverrides": {"root": {"minHeight": f"{BAR_HEIGHT}px !important", "& .title": TITLE}}},
         # The shell's own bar, which Panel draws even when told not to; others get a name.
         "MuiLinearProgress": {
             "defaultProps": {"aria-label": "Progress"},

@@ -34,8 +34,10 @@ class History {
     this.undo = button('Undo', 'Undo your newest answer', () => this.send({type: 'undo'}))
     this.redo = button('Redo', 'Redo what was undone', () => this.send({type: 'redo'}))
     this.rows = element('tbody')
+    this.empty = element('p', {class: 'empty', hidden: true,
+      text: 'Answers are listed here, the newest first, to be looked at, changed and undone: give the first one on the card.'})
     this.table = element('div', {class: 'lines', tabindex: '0', role: 'group', 'aria-label': 'Answers, the newest first'}, element('table', {},
-      element('thead', {}, element('tr', {}, ...HEADS.map((text) => element('th', {scope: 'col', text})))), this.rows))
+      element('thead', {}, element('tr', {}, ...HEADS.map((text) => element('th', {scope: 'col', text})))), this.rows), this.empty)
     this.table.addEventListener('keydown', (event) => this.onKey(event))
     this.bar = this.buildBar(button)
     this.root = element('section', {class: 'history', 'aria-label': 'History'},
@@ -103,6 +105,8 @@ class History {
     const n = this.total.toLocaleString('en')
     const last = this.offset + this.lines.length
     this.where.textContent = this.total ? `${(this.offset + 1).toLocaleString('en')}–${last.toLocaleString('en')} of ${n}` : 'none'
+    const {shown, ...filters} = this.query
+    this.empty.hidden = this.total > 0 || shown !== 'all' || Object.values(filters).some(Boolean)
     this.newer.disabled = this.offset === 0
     this.older.disabled = last >= this.total
     this.work.hidden = this.filters.shown.value !== 'deferred' || !this.total

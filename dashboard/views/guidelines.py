@@ -15,6 +15,10 @@ from ..page import Page
 from ..session import LabellingSession
 from .marks import SMALL, mark
 
+NONE_YET = (
+    "<p>There are no guidelines yet. They say how hard cases are decided, and answers remember the version in "
+    "force: choose <b>Write</b>.</p>"
+)
 START = """# What is asked
 
 What an item is, and what you look at first.
@@ -92,7 +96,7 @@ class GuidelinesView(pn.viewable.Viewer):
             )
             self._preview()
         elif not self.versions:
-            self.head.object, self.body.object = "", "<p>There are no guidelines yet. Choose <b>Write</b>.</p>"
+            self.head.object, self.body.object = "", NONE_YET
         else:
             self._show_version(self.versions.get(self.version.value) or self.versions[max(self.versions)], mode)
         self._show_classes(mode == READ)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import panel as pn
 
-LOWEST = 180  # px: a chart that can be read
+LOWEST = 260  # px: a chart that can be read
 ROW = ":host { container-type: size; overflow: hidden auto; }"
 
 

@@ -133,7 +133,7 @@ class TimeMachineView(pn.viewable.Viewer):
         """Have the slider span the log; it stands at its end unless the user has moved it."""
         end = max(known.n_events, 1)
         is_past = self.page.at_label is not None
-        self._set_slider(end=end, **({} if is_past or self._goal is not None else {"value": end}))
+        self._set_slider(end=end, **({} if is_past or self._goal is not None else {"value": known.n_events}))
         self.back.disabled = not is_past
         self.player.show_place(at=known.n, end=known.n_events, is_past=is_past, dark=self.page.dark)
 
