@@ -42,7 +42,7 @@ def test_the_estimates_of_two_classes_fit_and_their_parts_stand_apart_when_narro
     page.set_viewport_size({"width": 1024, "height": 768})
     chart = page.get_by_label("Chart", exact=True)
     page.wait_for_function(
-        "([table, chart]) => chart.getBoundingClientRect().top > table.parentElement.getBoundingClientRect().bottom",
+        "([one, other]) => other.getBoundingClientRect().top > one.parentElement.getBoundingClientRect().bottom",
         arg=[table.element_handle(), chart.element_handle()],
     )
     assert table.evaluate(OVERFLOW) <= 0
