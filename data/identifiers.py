@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..later import Later
+from .arrow_arrays import numbers, of_texts
 from .tables import Table
 
 pd = Later("pandas")
@@ -144,14 +145,14 @@ class ItemIds:
             return None
 
     def _scan(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        wanted = pa.array(list(texts), pa.string()).dictionary_encode()
+        wanted = of_texts(texts).cast(pa.string()).dictionary_encode()
         found, done = np.full(len(wanted.dictionary), -1, dtype=np.int64), 0
         for block in self._blocks():
-            places = pc.index_in(block, value_set=wanted.dictionary)
+            places = pc.index_in(block, value_set=wanted.dictionary).combine_chunks()
             rows = pc.indices_nonzero(pc.is_valid(places))
-            found[places.take(rows).to_numpy()] = done + rows.to_numpy().astype(np.int64)
+            found[numbers(places.take(rows))] = done + numbers(rows).astype(np.int64)
             done += len(block)
-        return found[wanted.indices.to_numpy()]
+        return found[numbers(wanted.indices)]
 
     def _find_by_hash(self, texts: Sequence[str]) -> NDArray[np.int64]:
         keys, order = self._lookup()

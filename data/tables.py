@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc as pa_ipc
 from numpy.typing import NDArray
 
+from .arrow_arrays import of_rows
 from .astronomy import NOTE
 from .errors import InputError
 from .readers import SUFFIXES, Source, open_source
@@ -143,10 +144,10 @@ class Table:
         batches = np.searchsorted(self._offsets, rows[order], side="right") - 1
         for batch in np.unique(batches):
             within = rows[order][batches == batch] - self._offsets[batch]
-            parts.append(pieces(int(batch)).take(pa.array(within)))
+            parts.append(pieces(int(batch)).take(of_rows(within)))
         if not parts:
             return table.slice(0, 0)
-        return pa.concat_tables(parts).take(pa.array(np.argsort(order)))
+        return pa.concat_tables(parts).take(of_rows(np.argsort(order)))
 
     def _mapped(self, table: pa.Table) -> Callable[[int], pa.Table]:
         """What gives a batch of some columns as it lies in the mapped file."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
+from bokeh.document import Document
 from panel.custom import JSComponent
 
 Receive = Callable[[dict[str, Any]], None]
@@ -18,6 +20,13 @@ class Component(JSComponent):
     """
 
     __abstract = True
+
+    _bundle_path = None  # Panel would look beside every module above it, for each component
+
+    def _get_properties(self, doc: Document | None) -> dict[str, Any]:
+        """As Panel's; a script that has a name is run as it is, once, and not translated for each component."""
+        props = super()._get_properties(doc)
+        return props | {"bundle": hashlib.sha256(props["esm"].encode()).hexdigest()}
 
     @classmethod
     def _patch_datamodel_ref(cls, props: Any, ref: str) -> None:

@@ -7,7 +7,7 @@ import sys
 
 from .test_session import survey
 
-HEAVY = ("datashader", "modAL", "numba", "scipy.stats", "shapely", "sklearn", "xarray")
+HEAVY = ("datashader", "modAL", "numba", "pandas", "scipy.stats", "shapely", "sklearn", "xarray")
 SEND_A_PAGE = f"""
 import contextlib, os, sys, threading, urllib.error, urllib.request
 from pathlib import Path
