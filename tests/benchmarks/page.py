@@ -12,11 +12,11 @@ import argparse
 import contextlib
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -122,7 +122,7 @@ def start(
     command = [sys.executable, "-m", "rareloop", "serve", *command]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        if not _answers(f"http://127.0.0.1:{port}/", process, deadline):
+        if not _listens(port, process, deadline):
             ended = process.poll()
             raise RuntimeError("no answer in time" if ended is None else f"the server ended with {ended}")
         page = browser.new_page(viewport=WINDOW)
@@ -141,13 +141,12 @@ def start(
         process.wait()
 
 
-def _answers(url: str, process: Any, deadline: Deadline) -> bool:
-    """Wait until the server answers; whether it does."""
+def _listens(port: int, process: Any, deadline: Deadline) -> bool:
+    """Wait until the server takes connections; whether it does. Asking it for more would have it make a page."""
     while process.poll() is None and not deadline.is_over:
-        with contextlib.suppress(OSError):  # refused, or too slow to answer
-            urllib.request.urlopen(url, timeout=10).close()
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10):
             return True
-        time.sleep(0.05)
+        time.sleep(0.02)
     return False
 
 
