@@ -63,6 +63,9 @@ class Shower(Messenger):
 
     _state: dict[str, Any] = {}  # noqa: RUF012 (never changed in place)
 
+    when_there: Callable[[], None] | None = None
+    """Called when the browser has made the component, without the document's lock."""
+
     def show(self, state: dict[str, Any]) -> None:
         """Show a state; call it with the document's lock held."""
         if state != self._state:
@@ -72,5 +75,7 @@ class Shower(Messenger):
     def _handle_msg(self, data: Any) -> None:
         if isinstance(data, dict) and data.get("type") == "hello":
             self.send(self._state)
+            if self.when_there is not None:
+                self.when_there()
         else:
             super()._handle_msg(data)

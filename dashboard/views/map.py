@@ -46,6 +46,7 @@ class MapView(pn.viewable.Viewer):
         self._is_past = page.at_label is not None
         self.job_text = ""
         self._job: Job | None = None
+        self._coming: MapPanel | None = None  # a new map that the browser does not have yet
         stored = _stored(self.session.workspace.settings.get(SETTING))
         self.layers = {name: bool(stored["layers"].get(name, True)) for name in LAYERS}
         self.bar = MapBar(self._receive, sizing_mode="stretch_width", margin=0)
@@ -247,13 +248,26 @@ class MapView(pn.viewable.Viewer):
             return
         choice = self.shown[-1].choice
         panel = next((panel for panel in self.panels if not panel.is_shown), None)
-        if panel is None:
-            panel = MapPanel(self, len(self.panels) + 1, choice)
+        if panel is not None:
+            panel.choice.update(choice)
+            self._show_map(panel)
+        elif self._coming is None:
+            self._coming = panel = MapPanel(self, len(self.panels) + 1, choice)
+            panel.scatter.is_shown = False
+            panel.recolour()
+            panel.head.when_there = lambda: self.page.hop(self._take_map)
+            self.maps.append(panel.box)
+
+    def _take_map(self) -> None:
+        """Draw a map that the browser has now: what is changed of its parts before may overtake the map itself."""
+        panel, self._coming = self._coming, None
+        if panel is not None:
             panel.recolour()
             panel.scatter.set_tool(self.tool)
             self.panels.append(panel)
-            self.maps.append(panel.box)
-        panel.choice.update(choice)
+            self._show_map(panel)
+
+    def _show_map(self, panel: MapPanel) -> None:
         panel.set_shown(True)
         panel.show_layers()
         self._show_controls()
