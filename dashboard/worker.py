@@ -129,7 +129,7 @@ def _check(number: int, cancelled: set[int]) -> None:
 
 def _reporter(connection: Connection, number: int, cancelled: set[int]) -> Progress:
     """What a task calls: it tells the page, or ends the task that was cancelled; calling it often costs little."""
-    last = [0.0, ""]
+    last: list[Any] = [0.0, ""]
 
     def report(share: float, text: str) -> None:
         _check(number, cancelled)

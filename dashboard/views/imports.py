@@ -16,7 +16,6 @@ from ...data.errors import InputError
 from ...data.import_files import Choice
 from ...data.imports import SUFFIXES, Plan, Policy
 from ..bulk import MOST
-from ..components.file_limit import FileLimit
 from ..imports import Imported, import_into, put_together, read_apart, what_is_in_the_way
 from ..jobs import Job
 from ..page import Page
@@ -25,7 +24,6 @@ from .marks import SMALL
 
 MOST_BYTES = 32 * 2**20
 LARGE_BYTES = 2**20  # above, a file is read in a process of its own, with a bar and a way to cancel it
-FILE_CLASS = "file-with-labels"
 MOST_SHOWN = 200  # conflicts in the table
 CHOICES: dict[str, Policy] = {
     "Import nothing yet": "refuse",
@@ -64,10 +62,10 @@ class ImportView(pn.viewable.Viewer):
         small: dict[str, Any] = {"size": "small", "margin": (6, 10)}
         self.file = pmui.FileInput(
             label="Choose a file", uploaded_label="Choose another file", accept=",".join(SUFFIXES),
-            max_file_size=MOST_BYTES, css_classes=[FILE_CLASS], **small
+            max_file_size=MOST_BYTES, **small
         )  # fmt: skip
-        # The button refuses a file that is too large by itself, and says so in a tooltip alone.
-        self.limit = FileLimit(FILE_CLASS, MOST_BYTES, lambda name: page.hop(lambda: self._refuse_large(name)))
+        self._receive = self.file._handle_msg
+        self.file._handle_msg = self._upload
         self.id = pmui.TextInput(label="Identifiers in", placeholder="guessed", width=140, **small)
         self.label = pmui.TextInput(label="Labels in", placeholder="guessed", width=140, **small)
         self.names = pmui.TextInput(label="Call classes", placeholder="1=relevant,0=other", width=210, **small)
@@ -92,7 +90,7 @@ class ImportView(pn.viewable.Viewer):
     def __panel__(self) -> pn.viewable.Viewable:
         side = pmui.Column(self.what, self.policy, pmui.Row(self.commit, self.add), sizing_mode="stretch_width")
         return pmui.Column(
-            pmui.Row(self.file, self.id, self.label, self.names, self.limit),
+            pmui.Row(self.file, self.id, self.label, self.names),
             pmui.Row(side, self.table, sizing_mode="stretch_width"),
             sizing_mode="stretch_both", styles={"overflow": "auto"},
         )  # fmt: skip
@@ -108,11 +106,18 @@ class ImportView(pn.viewable.Viewer):
         self._file = name, content
         self._look()
 
-    def _refuse_large(self, name: str) -> None:
+    def _upload(self, message: dict[str, Any]) -> None:
+        """Take what the button sends; that it refuses a file it shows in a tooltip, and Panel as an error."""
+        if message.get("status") == "error":
+            self.page.hop(self._refuse_large)
+        else:
+            self._receive(message)
+
+    def _refuse_large(self) -> None:
         self._file = None
         self._asked += 1
         self._stop_reading()
-        self._refuse(f"{name} is larger than {MOST_BYTES // 2**20} MB: use `rareloop import` for it")
+        self._refuse(f"this file is larger than {MOST_BYTES // 2**20} MB: use `rareloop import` for it")
 
     def _look(self) -> None:
         """Read the file and compare it with the labels here."""

@@ -61,3 +61,10 @@ def a_gate() -> Iterator[Gate]:
         yield gate
     finally:
         shutil.rmtree(gate.folder)
+
+
+def endless_reading(progress, path, folder, choice):
+    """In the place of `read_apart`: a file that takes for ever."""
+    while path.stat().st_size:
+        progress(0.3, "row 30,000")
+        time.sleep(0.05)
