@@ -8,6 +8,7 @@ from rareloop.dashboard.items import ItemCards
 from rareloop.dashboard.page import Page
 from rareloop.dashboard.pool_scores import CANCELLED, MODEL
 from rareloop.dashboard.session import LabellingSession
+from rareloop.dashboard.views.map_colours import PREDICTED, coloured
 from rareloop.dashboard.views.work import WorkNotes
 from rareloop.data.errors import InputError
 from rareloop.tests.dashboard.test_session import label, label_queue, survey, wait
@@ -137,3 +138,17 @@ def test_a_plan_that_is_cancelled_can_be_asked_for_again(session, gate):
     assert session.tasks.said[0] == "Plan of a campaign: cancelled. It can be started again."
     gate.open()
     session.plan_campaign([10]).result(30)
+
+
+def test_a_map_says_that_its_colour_was_cancelled_and_chosen_again_it_comes(session, gate):
+    hold_a_round(session, gate)
+    session.scores.renew(MODEL)
+    session.tasks.running[-1].cancel()
+    found = coloured(session, PREDICTED)
+    assert (found.colouring, found.legend.note) == (None, CANCELLED)
+    session.scores.ask_again(MODEL)
+    session.scores.renew(MODEL)
+    assert "being worked out" in coloured(session, PREDICTED).legend.note
+    gate.open()
+    wait(session, lambda: session.scores.is_fresh(MODEL) or not session.tasks.running, "the scores")
+    assert coloured(session, PREDICTED).colouring is not None

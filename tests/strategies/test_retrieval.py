@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 from rareloop.strategies import retrieval
+from rareloop.strategies.pool import Pool
 from rareloop.strategies.retrieval import ExactIndex, FaissIndex, Index, make_index, nearest, overlap
 from rareloop.strategies.rows import Rows
 from scipy.spatial.distance import cdist
@@ -135,3 +136,22 @@ def test_two_indices_of_a_matrix_are_alike(X, faiss_index):
     assert again.n_probed == faiss_index.n_probed
     for mine, other in zip(faiss_index.nearest(X[:10], 20), again.nearest(X[:10], 20), strict=True):
         np.testing.assert_array_equal(mine, other)
+
+
+def test_an_index_that_is_broken_off_is_made_anew_when_it_is_asked_for_again(monkeypatch):
+    pytest.importorskip("faiss")
+    monkeypatch.setattr(retrieval.make_index, "__defaults__", ("euclidean", 100))
+    pool = Pool(np.random.default_rng(0).normal(size=(500, 4)).astype(np.float32))
+
+    def stop(share, text):
+        assert text == "making the index of the pool"
+        if share > 0.3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pool.index(progress=stop)
+    shares = []
+    assert type(pool.index(progress=lambda share, text: shares.append(share))) is FaissIndex
+    assert shares == sorted(shares)
+    assert len(shares) >= 3
+    pool.index(progress=stop)  # kept
