@@ -43,6 +43,8 @@ def page(tmp_path):
 def test_maps_come_back_as_they_were(page):
     view = MapView(page)
     view._receive({"type": "add"})
+    assert view.n_shown == 1
+    view._coming.head._handle_msg({"type": "hello"})  # the browser has it
     view.shown[1]._receive({"type": "choose", "what": "x", "value": "a"})
     view.shown[1]._receive({"type": "choose", "what": "colour", "value": "column: b"})
     view._receive({"type": "layer", "name": "queued", "on": False})
