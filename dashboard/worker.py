@@ -129,14 +129,18 @@ def _check(number: int, cancelled: set[int]) -> None:
 
 def _reporter(connection: Connection, number: int, cancelled: set[int]) -> Progress:
     """What a task calls: it tells the page, or ends the task that was cancelled; calling it often costs little."""
-    last: list[Any] = [0.0, ""]
+    told, said = 0.0, ""
 
     def report(share: float, text: str) -> None:
+        nonlocal told, said
         _check(number, cancelled)
         now = time.monotonic()
-        if text != last[1] or now - last[0] >= REPORT_EVERY:
-            last[:] = now, text
-            connection.send((number, "progress", (share, text)))
+        if text != said or now - told >= REPORT_EVERY:
+            told, said = now, text
+            try:
+                connection.send((number, "progress", (share, text)))
+            except OSError:  # nobody waits for it any more: the page's process has gone
+                raise _Cancelled from None
 
     return report
 

@@ -96,6 +96,17 @@ def test_large_tasks_are_taken_in_while_another_one_is_under_way():
     assert asked.get(timeout=PATIENCE) is None
 
 
+def test_a_task_that_nobody_waits_for_any_more_ends_at_its_next_step():
+    ours, theirs = multiprocessing.Pipe()
+    report = worker_module._reporter(theirs, 0, set())
+    report(0.1, "at first")
+    assert ours.recv() == (0, "progress", (0.1, "at first"))
+    ours.close()
+    with pytest.raises(worker_module._Cancelled):
+        report(0.2, "later")
+    theirs.close()
+
+
 def test_a_closed_worker_takes_nothing(worker):
     worker.close()
     with pytest.raises(WorkerStoppedError):
