@@ -68,6 +68,7 @@ class TableView(pn.viewable.Viewer):
         page.watch(self.session.scores, self._scores_changed, MODEL, UNLIKE)
         page.watch(self.session, self._round_ended, "report")
         page.when_shown(self._load)
+        page.when_shown(self._round_ended)  # one may have, before this tab was opened
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.listing

@@ -192,6 +192,14 @@ def test_the_classes_have_their_names_of_now(session):
     assert found.rows.tolist() == np.flatnonzero(p[:, 1] > p[:, 0]).tolist()
 
 
+def test_a_table_that_is_opened_after_a_round_shows_what_its_model_says(session, page):
+    a_round(session, 1)
+    view = TableView(page)
+    sent = {}
+    view.listing.send = sent.update
+    wait(lambda: sent.get("rows") and sent["rows"][0]["cells"][3])
+
+
 def test_the_table_sorts_by_scores_and_exports_them(session, page):
     view = TableView(page)
     sent = {}
