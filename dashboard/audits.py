@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.audits import FOLDER, AuditRecord, StageRecord
-from ..data.events import LATER, ItemState, LogState
+from ..data.events import LATER
+from ..data.log_state import ItemState, LogState
 from ..data.workspace import Workspace
 from ..strategies.audit import Answers, Rates, SealedAudit, Stage, permanent_numbers
 from .queue import SEALED, Queued

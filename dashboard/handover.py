@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.errors import InputError
-from ..data.events import LogState
 from ..data.export.checks import TITLES, CheckError, PackageChecks, Result, result_of
 from ..data.export.content import Content
 from ..data.export.files import facts_in
@@ -26,6 +25,7 @@ from ..data.export.safety import MODEL_FOLDER
 from ..data.export.selection import Member, Sampled, campaign_members
 from ..data.export.versions import DRAFT, Change, Release, compare, parts, remember, remembered
 from ..data.features import read_rows
+from ..data.log_state import LogState
 from ..data.publication import Publication
 from ..data.settings_file import SETTINGS_FILE
 from ..data.tables import Progress

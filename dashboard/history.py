@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..data.event_rows import EVENTS
-from ..data.events import LABELS, STATUS, Action, Event, ItemState, LogState
+from ..data.events import LABELS, STATUS, Action, Event
+from ..data.log_state import ItemState, LogState
 from ..data.workspace import Workspace
 from .session import LabellingSession
 

@@ -12,21 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.events import (
-    CLASS_ACTIONS,
-    IMPORTED,
-    PROPAGATED,
-    STATUS,
-    STEPS,
-    Action,
-    Event,
-    LogState,
-    Step,
-    end_redo,
-    stack_of,
-    values_of,
-)
+from ..data.events import CLASS_ACTIONS, IMPORTED, PROPAGATED, STATUS, STEPS, Action, Event, Step, values_of
 from ..data.labels import LabelLog
+from ..data.log_state import LogState, end_redo, stack_of
 from ..data.workspace import Workspace
 from .reasons import BULK
 

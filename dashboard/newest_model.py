@@ -13,7 +13,7 @@ import numpy as np
 
 from ..data.audits import AuditRecord
 from ..data.errors import InputError
-from ..data.events import LogState
+from ..data.log_state import LogState
 from ..data.recipes import FeatureRecipe
 from ..data.roundlog import RoundRecord
 from ..data.tables import Progress

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data.events import LATER, LogState
+from ..data.events import LATER
+from ..data.log_state import LogState
 from ..data.roundlog import QueryRecord, RoundRecord, Selection
 from ..data.workspace import Workspace
 from ..strategies.rounds import Round

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..data.events import Event, ItemState
+from ..data.events import Event
+from ..data.log_state import ItemState
 from ..data.workspace import Workspace
 from ..strategies.intervals import Interval, newcombe
 from .queue import Queued

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..data.audits import AuditRecord
-from ..data.events import ItemState, LogState
+from ..data.log_state import ItemState, LogState
 from ..data.workspace import Workspace
 from ..strategies.rounds import Labels, RoundSettings
 from .audits import is_sealed

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import InputError
-from .events import CLASS_ACTIONS, IMPORTED, STATUS, STEPS, Event, LogState, fold
+from .events import CLASS_ACTIONS, IMPORTED, STATUS, STEPS, Event
 from .export.checks import CheckError, PackageChecks
 from .export.replay import TABLE
 from .export.safety import UnsafeError
 from .import_files import MOST_LABELS, Choice, annotator_of, checked
 from .imports import Conflict, Names, Plan, Policy, answer_here, check_some_match
+from .log_state import LogState, fold
 from .tables import Progress
 from .workspace import Workspace
 

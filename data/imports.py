@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from .bulk import uncollected
 from .errors import InputError
-from .events import IMPORTED, LATER, Action, Event, ItemState, LogState, made, new_event_id, new_event_ids
+from .events import IMPORTED, LATER, Action, Event, made, new_event_id, new_event_ids
 from .import_asreview import read_project
 from .import_files import JSON_LINES, Choice, Given, Read, read_rows_file
 from .import_label_studio import read_json_file
+from .log_state import ItemState, LogState
 from .readers import CSV, PARQUET
 from .tables import Progress, check_readable
 from .workspace import Workspace

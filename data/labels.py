@@ -23,14 +23,12 @@ from .events import (
     STEPS,
     Action,
     Event,
-    ItemState,
-    LogState,
     Status,
-    fold,
     made,
     new_event_id,
     values_of,
 )
+from .log_state import ItemState, LogState, fold
 
 __all__ = ["Action", "Event", "ItemState", "LabelLog", "LogState", "Status", "fold", "new_event_id"]
 

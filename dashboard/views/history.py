@@ -7,7 +7,8 @@ from typing import Any
 
 import panel as pn
 
-from ...data.events import CLASS_ACTIONS, STATUS, Event, LogState
+from ...data.events import CLASS_ACTIONS, STATUS, Event
+from ...data.log_state import LogState
 from ..components.history import HistoryList
 from ..history import Query, events_of, in_force, standing_of
 from ..page import Page

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..events import LogState
+from ..log_state import LogState
 from ..publication import Publication
 from ..workspace import Workspace
 from .replay import TABLE

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import InputError
-from ..events import LogState, fold
+from ..log_state import LogState, fold
 from ..model_archive import MANIFEST, MOST_BYTES, SKOPS_FILE, look_into
 from .columns import SELECTION, TABLES, SourceColumn, item_columns, schema_of
 from .files import SUMS, file_facts

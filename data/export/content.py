@@ -12,7 +12,8 @@ from typing import Any
 
 from ..bulks import BulkRecord
 from ..errors import InputError
-from ..events import Event, LogState
+from ..events import Event
+from ..log_state import LogState
 from ..publication import Publication
 from ..workspace import Workspace
 from .columns import SourceColumn, source_columns

@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..events import IMPORTED, PROPAGATED, Action, Event, LogState
+from ..events import IMPORTED, PROPAGATED, Action, Event
+from ..log_state import LogState
 from .columns import ANSWER, EVENT_COLUMNS, EVENTS, schema_of
 
 TABLE = "table"  # the annotator, and the input, of labels that came with the table

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..campaigns import CampaignRecord
-from ..events import IMPORTED, LogState
+from ..events import IMPORTED
+from ..log_state import LogState
 from ..workspace import Workspace
 from .replay import BULK, DUPLICATE, TABLE, reason_unresolved
 

@@ -35,9 +35,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--labels", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=3, help="the median is reported")
-    parser.add_argument(
-        "--profile", choices=("label", "undo", "redo"), help="print where one step spends its time"
-    )
     return parser.parse_args(arguments)
 
 

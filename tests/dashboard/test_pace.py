@@ -20,8 +20,9 @@ from rareloop.dashboard.pace import (
 )
 from rareloop.data import events, labels
 from rareloop.data.bulk import label_events, step_events
-from rareloop.data.events import Action, Event, fold
+from rareloop.data.events import Action, Event
 from rareloop.data.labels import LabelLog
+from rareloop.data.log_state import fold
 
 BEGIN = datetime(2026, 5, 1, 9, tzinfo=UTC)
 BEGAN = BEGIN.timestamp()

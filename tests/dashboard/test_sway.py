@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from rareloop.dashboard.queue import Queued
 from rareloop.dashboard.sway import Sway, hide_share, is_withheld, sway, sway_sentence, withheld_of
-from rareloop.data.events import Action, Event, ItemState
+from rareloop.data.events import Action, Event
+from rareloop.data.log_state import ItemState
 
 from .test_session import label, opened, settle, survey
 

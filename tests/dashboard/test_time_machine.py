@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rareloop.dashboard.log_columns import CODE, Columns
 from rareloop.dashboard.time_machine import found_over_log, labels_as_of, moment
-from rareloop.data.events import Action, class_event, fold
+from rareloop.data.events import Action, class_event
+from rareloop.data.log_state import fold
 from rareloop.tests.dashboard.test_pace import BEGAN, BEGIN, STEP, columns_of, event, written
 
 NAMES = ["quasar", "star"]

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from rareloop.data.classes import base_facts
 from rareloop.data.errors import InputError
-from rareloop.data.events import CLASS_ACTIONS, Action, Event, class_event, fold, new_event_id
+from rareloop.data.events import CLASS_ACTIONS, Action, Event, class_event, new_event_id
 from rareloop.data.labels import LabelLog
+from rareloop.data.log_state import fold
 from rareloop.data.taxonomy import Taxonomy
 
 NAMES = ["a", "b", "c", "d"]

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from rareloop.data.errors import InputError
-from rareloop.data.events import Action, Event, fold
+from rareloop.data.events import Action, Event
 from rareloop.data.export.columns import item_columns, portable, source_columns
 from rareloop.data.export.licences import LICENCES, notice
 from rareloop.data.export.markdown import markdown_table
@@ -38,6 +38,7 @@ from rareloop.data.export.versions import (
     remember,
     remembered,
 )
+from rareloop.data.log_state import fold
 from rareloop.data.publication import Publication
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 891011, tzinfo=UTC)
