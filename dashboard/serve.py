@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import panel as pn
@@ -32,6 +33,7 @@ from .write_order import write_in_order
 
 DEFAULT_PORT = 5006
 PORTS_TRIED = 20
+LOGIN_PAGE = Path(__file__).with_name("login.html")
 TOKEN_SECONDS = 7 * 24 * 3600  # a page whose token is older could not connect again
 
 
@@ -170,7 +172,11 @@ def server_options(session: LabellingSession, address: Address, port: int) -> di
         route = rf"/{own_cards.ROUTE}/(\d{{1,12}})/(\d{{1,3}})"
         options["extra_patterns"].append((route, own_cards.CardPictureHandler, {"runner": session.card}))
     if address.password:
-        options |= {"basic_auth": address.password, "cookie_secret": secrets.token_urlsafe(32)}
+        options |= {
+            "basic_auth": address.password,
+            "basic_login_template": str(LOGIN_PAGE),
+            "cookie_secret": secrets.token_urlsafe(32),
+        }
     return options
 
 

@@ -11,11 +11,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("dashboard", "data", "layouts", "strategies")
-DATA = (".js", ".css", ".yaml")
+DATA = (".js", ".css", ".html", ".yaml")
 
 
 def expected() -> set[str]:
-    files = {"__init__.py", "__main__.py", "card.py", "py.typed", "version.py"}
+    files = {"py.typed"} | {path.name for path in ROOT.glob("*.py")}
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*"):
             if path.suffix in (".py", *DATA) and "__pycache__" not in path.parts:

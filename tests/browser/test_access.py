@@ -62,6 +62,20 @@ def test_nothing_serious_on_the_page(page, serve, digits, screen):
     assert not found, "\n".join(found)
 
 
+@pytest.mark.parametrize("screen", SCREENS)
+def test_nothing_serious_on_the_page_of_the_login(page, serve_with_login, digits, screen):
+    page.goto(serve_with_login(digits, "open sesame").url)
+    page.get_by_label("Your name").fill("ann")
+    page.get_by_label("Password").fill("open barley")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("That is not the password of this server.")
+    assert not findings_now(page, "login")
+    page.get_by_label("Your name").fill("ann")
+    page.get_by_label("Password").fill("open sesame")
+    page.keyboard.press("Enter")
+    wait_for_item(page)
+
+
 @pytest.mark.parametrize("screen", SCREENS[1:3])
 def test_nothing_serious_on_the_set_up_page(page, serve, tmp_path, screen):
     source = tmp_path / "kinds.csv"
