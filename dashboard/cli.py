@@ -56,8 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def say(text: str) -> None:
-    """Write a line for the user."""
-    print(text, flush=True)  # noqa: T201
+    """Write a line for the user; whoever reads the lines may have gone, which ends no work."""
+    try:
+        print(text, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Bar:

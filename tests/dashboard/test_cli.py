@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import numpy as np
@@ -188,6 +191,15 @@ def test_info_counts(labelled, capsys):
     assert facts["events"] == 3
     assert facts["last_event"]
     assert (facts["audit"], facts["certificates"], facts["campaign"]) == (None, [], None)
+
+
+def test_lines_that_nobody_reads_end_no_command(labelled):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "rareloop", "info", str(labelled)]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_info_tells_of_audit_and_certificates(labelled, capsys):
