@@ -151,6 +151,11 @@ class ItemCards(param.Parameterized):
         """Whether the card of a row is at hand."""
         return row in self._kept
 
+    def get_ready(self, rows: Iterable[int]) -> None:
+        """Make what the first cards need, while the browser is still loading the page that asks for it."""
+        self.description()
+        self.build(rows)
+
     def build(self, rows: Iterable[int]) -> None:
         """Build the first of the cards that are not at hand, as many as take a tenth of a second."""
         until = time.monotonic() + AT_A_TIME

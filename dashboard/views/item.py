@@ -66,11 +66,16 @@ class ItemView(pn.viewable.Viewer):
         page.watch(self.session, self._on_taxonomy, "taxonomy_revision", "keys_revision")
         page.watch(page.cards, self._describe, "revision")
         page.react(self._find_near, "current")
+        page.hop(self._get_ready)  # once the page is sent
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.labeller
 
     # ---- to the browser --------------------------------------------------------------------------
+
+    def _get_ready(self) -> None:
+        """Build the first cards while the browser loads the page; what fails is told when it asks for them."""
+        BUILDER.submit(self.page.cards.get_ready, [queued.row for queued in self.session.queue])
 
     def _describe(self) -> None:
         """Send what all cards have in common, and those of the queue: at first, and when it changes."""
