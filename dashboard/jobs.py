@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import signal
 import threading
 import time
@@ -15,7 +14,7 @@ from typing import Any
 import param
 
 from ..data.errors import InputError
-from .worker import NICENESS, Progress, capped_threads
+from .worker import Progress, be_nice, capped_threads
 
 log = logging.getLogger(__name__)
 
@@ -166,8 +165,7 @@ class Jobs(param.Parameterized):
 def _work(connection: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     """Run one function and send what comes of it; runs in the job's process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    be_nice()
     try:
         answer = ("done", function(_reporter(connection), *arguments))
     except InputError as error:

@@ -90,7 +90,7 @@ class LabellingSession(param.Parameterized):
         super().__init__()
         self.workspace = workspace
         self.annotator = annotator or getpass.getuser()
-        self.worker = Worker(workspace.folder)
+        self.worker = Worker(workspace.folder, is_prepared=workspace.is_ready)
         self.jobs = Jobs()
         self.tasks = Tasks(self)
         self.packages = Packages(self)

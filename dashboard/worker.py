@@ -34,7 +34,7 @@ Progress = Callable[[float, str], None]
 # One thread is fastest for small fits, and leaves a core to the page.
 THREADS = 1
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-NICENESS = 5
+NICENESS = 10
 PLANE_FILE = "plane.npy"
 CANCEL = "cancel"  # in the place of a task: that of this number is to end
 GRACE = 3.0  # s in which a task that was cancelled must end by itself
@@ -75,10 +75,12 @@ def plane_path(workspace: Workspace) -> Path:
     return workspace.folder / "cache" / PLANE_FILE
 
 
-def _work(connection: Connection, folder: Path) -> None:
+def _work(connection: Connection, folder: Path, is_prepared: bool) -> None:
     """Answer tasks until the other end closes; runs in the worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
-    is_nice = not hasattr(os, "nice")
+    is_nice = is_prepared  # all wait for the preparation, nobody for what follows it
+    if is_nice:
+        be_nice()
     from .desk import Desk  # only that process imports what models need
 
     desk = Desk(folder)
@@ -89,8 +91,8 @@ def _work(connection: Connection, folder: Path) -> None:
         import_all()  # the first round need not wait for it
     while (given := asked.get()) is not None:
         number, task, arguments = given
-        if task != "prepare" and not is_nice:  # all wait for the preparation, nobody for what follows it
-            os.nice(NICENESS)
+        if task != "prepare" and not is_nice:
+            be_nice()
             is_nice = True
 
         report = _reporter(connection, number, cancelled)
@@ -108,6 +110,12 @@ def _work(connection: Connection, folder: Path) -> None:
             connection.send(answer)
         except OSError:
             return
+
+
+def be_nice() -> None:
+    """Leave the processor to the page when both want it."""
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(NICENESS)
 
 
 def _take_in(connection: Connection, asked: queue.SimpleQueue[Any], cancelled: set[int]) -> None:
@@ -179,6 +187,8 @@ class Worker:
     ----------
     folder
         The workspace. The process opens it by itself, so nothing large is ever sent.
+    is_prepared
+        Whether the workspace is: the process leaves the processor to the page from its start then.
 
     Notes
     -----
@@ -186,8 +196,9 @@ class Worker:
     `WorkerStoppedError`, and the next task starts a new process.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_prepared: bool = False) -> None:
         self.folder = folder
+        self.is_prepared = is_prepared
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._waiting: dict[int, _Asked] = {}
@@ -303,7 +314,8 @@ class Worker:
             return self._connection
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, self.folder), name="rareloop worker", daemon=True)
+        arguments = (theirs, self.folder, self.is_prepared)
+        process = context.Process(target=_work, args=arguments, name="rareloop worker", daemon=True)
         with capped_threads():
             process.start()
         theirs.close()

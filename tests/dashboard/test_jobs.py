@@ -9,6 +9,7 @@ import time
 
 import pytest
 from rareloop.dashboard.jobs import Jobs
+from rareloop.dashboard.worker import NICENESS
 from rareloop.data.errors import InputError
 
 PATIENCE = 120
@@ -77,7 +78,7 @@ def test_a_job_tells_its_progress_and_gives_its_result(jobs):
     job.param.watch(lambda event: shares.append(event.new), "share")
     assert jobs.running == (job,)
     assert job.wait(PATIENCE) == "done"
-    assert job.result == {"counted": 3, "niceness": here + 5, "threads": "1"}
+    assert job.result == {"counted": 3, "niceness": here + NICENESS, "threads": "1"}
     assert shares == sorted(shares) and len(shares) >= 2 and shares[-1] == 1.0
     assert jobs.running == ()
     assert job.error == ""
