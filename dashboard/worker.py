@@ -327,7 +327,7 @@ class Worker:
         while True:
             try:
                 number, kind, content = connection.recv()
-            except (EOFError, OSError):
+            except (EOFError, OSError, TypeError):  # the last: closed while it was being read
                 break
             self._answer(number, kind, content)
         self._fail(connection)
