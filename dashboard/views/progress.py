@@ -101,9 +101,8 @@ class ProgressView(pn.viewable.Viewer):
         lines = [
             f"<li>{escape(sentence)}</li>" for said in statements if (sentence := cost_sentence(said, seconds))
         ]
-        return (
-            f"<b>At this pace</b><ul style='margin:2px 0 6px;padding-left:1.2em'>{''.join(lines) or NO_PACE}</ul>"
-        )
+        style = "style='margin:2px 0 6px;padding-left:1.2em'"
+        return f"<b>At this pace</b><ul {style}>{''.join(lines) or f'<li>{NO_PACE}</li>'}</ul>"
 
 
 def cost_sentence(said: Mapping[str, Any], seconds: float | None) -> str:
