@@ -253,6 +253,7 @@ def _lasso(page: Any, left: float) -> float:
     page.mouse.up()
     taken: float = page.evaluate("() => window.selected")
     actions.wait_for_map(page)
+    page.wait_for_timeout(1000)  # the next gesture begins where nothing of this one is under way
     return taken
 
 
