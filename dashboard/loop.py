@@ -211,10 +211,9 @@ class Loop:
         session.tasks.say(said)
 
     def _refill(self) -> None:
-        """Ask random items where no round has brought enough others."""
-        session = self._session
-        if session.questions.is_short and not session.campaigner.is_under_way:
-            session.questions.draw()
+        """Ask drawn items after the last ones, where no round has brought others."""
+        if not self._session.campaigner.is_under_way:
+            self._session.questions.fill_up()
 
     def _record(self, task: RoundTask, report: dict[str, Any], queued: tuple[Queued, ...]) -> None:
         """Keep what the round was and asked; a disk that refuses must not stop the loop."""

@@ -74,10 +74,6 @@ class Questions:
         )
         self.replace(known if len(known) >= MIN_QUEUE else self._random())
 
-    def draw(self) -> None:
-        """Ask uniformly drawn items, so that the first one is there at once."""
-        self.replace(self._random())
-
     def fill_up(self) -> None:
         """Ask uniformly drawn items after the last ones, where a round takes longer than the one before lasts."""
         if len(self._session.queue) < FEW:
